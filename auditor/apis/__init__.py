@@ -1,0 +1,1 @@
+"""Models of library calls as data, one loader."""

@@ -1,0 +1,1 @@
+"""Decoded source to syntax trees, and the target-Python check."""

@@ -1,0 +1,1 @@
+"""Hostile bytes to model. Nothing else touches the PR directory."""

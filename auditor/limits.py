@@ -1,0 +1,98 @@
+"""Every cap in the project, each with its reason. Nothing else in the package may hold a bare limit.
+
+One frozen dataclass per area, gathered in `Limits`; pass the area that a function needs, not the whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeLimits:
+    """Caps on what is read from a PR directory."""
+
+    file_bytes: int = 24_000_000
+    """Largest file read whole: a 16 MB artifact beside its script, with slack; the largest real log is 2.2 MB."""
+    script_bytes: int = 8_000_000
+    """Largest script analysed; the largest real one is 0.6 MB."""
+    tree_files: int = 20_000
+    """Files below one root; the largest real pull request adds about 600."""
+    tree_depth: int = 24
+    """Directory nesting; real submissions use at most 5 levels below their folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnpackLimits:
+    """Caps on decoding shims."""
+
+    layers: int = 8
+    """Nested shims; every real one has one layer."""
+    layer_bytes: int = 16_000_000
+    """Decoded bytes of one layer: a bomb stops here; the largest real payload is 0.3 MB."""
+    fold_steps: int = 200_000
+    """Steps of the constant evaluator; a real shim needs under 100."""
+    fold_bytes: int = 32_000_000
+    """Bytes held by folded constants together."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrontendLimits:
+    """Caps on parsing."""
+
+    child_seconds: float = 20.0
+    """A parse in a child process; real payloads parse in under 0.2 s."""
+    child_memory_bytes: int = 2_000_000_000
+    """Address space of that child: deep nesting fails here and not in the auditor."""
+    nesting: int = 180
+    """Bracket nesting that the host's parser is trusted with in process (CPython's own limit is 200)."""
+
+
+@dataclass(frozen=True, slots=True)
+class InterpLimits:
+    """Caps on abstract interpretation of one environment."""
+
+    steps: int = 1_500_000
+    """Statements and expressions evaluated; the corpus median is about 40,000."""
+    seconds: float = 6.0
+    """Wall time, a safety net behind `steps`."""
+    call_depth: int = 60
+    """Call stack; real scripts stay below 25."""
+    events: int = 60_000
+    """Length of the event trace."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """Caps on reading logs."""
+
+    file_bytes: int = 20_000_000
+    """Largest log read; the largest real one is 2.17 MB."""
+    line_chars: int = 20_000
+    """Characters of a line that patterns see; the rest is kept, unread."""
+    lines: int = 400_000
+    """Lines of one log."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLimits:
+    """Caps on what is printed."""
+
+    message_chars: int = 2_000
+    source_line_chars: int = 240
+    path_steps: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """All caps."""
+
+    intake: IntakeLimits = field(default_factory=IntakeLimits)
+    unpack: UnpackLimits = field(default_factory=UnpackLimits)
+    frontend: FrontendLimits = field(default_factory=FrontendLimits)
+    interp: InterpLimits = field(default_factory=InterpLimits)
+    logs: LogLimits = field(default_factory=LogLimits)
+    report: ReportLimits = field(default_factory=ReportLimits)
+
+
+DEFAULT_LIMITS = Limits()

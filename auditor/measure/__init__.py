@@ -1,0 +1,1 @@
+"""Bytes, time, seeds and bits per byte, measured from what was submitted."""

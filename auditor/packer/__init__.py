@@ -1,0 +1,1 @@
+"""The smallest self-extracting script, reversible."""

@@ -1,0 +1,1 @@
+"""Behavioural proof in miniature: perturb the data, watch what the script sums."""

@@ -1,0 +1,107 @@
+"""Rule cards and editions: the data side of the rules, read from the package's `rules/` directory.
+
+A card is Markdown with TOML front matter between `+++` lines. An edition (`rules/editions/<date>.toml`) says which
+effect each rule has, which standing each eval-path class has, and the numbers in force on that date.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from auditor.errors import PgolfError
+from auditor.model.finding import Citation, Effect
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One rule card."""
+
+    id: str
+    slug: str
+    title: str
+    classes: tuple[str, ...]
+    citations: tuple[Citation, ...]
+    body: str
+    """The Markdown below the front matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """Rules and numbers in force on a date."""
+
+    name: str
+    effects: dict[str, Effect]
+    """Rule id -> what a violation does to the verdict; a rule that is not listed is not in force."""
+    standing: dict[str, str]
+    """Eval-path class id -> "legal", "illegal" or "disputed"."""
+    numbers: dict[str, float]
+    """Caps and thresholds, e.g. artifact_bytes, train_seconds, eval_seconds."""
+    target_python: str
+
+
+def data_root() -> Path:
+    """Return the directory that holds the cards: inside the wheel, or `rules/` of the checkout."""
+    package = Path(__file__).resolve().parent.parent
+    for candidate in (package / "ruledata", package.parent / "rules"):
+        if (candidate / "editions").is_dir():
+            return candidate
+    raise PgolfError(
+        "the rule cards are missing from this installation (no ruledata/ in the package, no rules/ beside)"
+    )
+
+
+def _toml(text: str, where: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PgolfError(f"{where.name}: {error}") from error
+
+
+@lru_cache(maxsize=1)
+def cards() -> dict[str, Card]:
+    """Return every card by rule id."""
+    found: dict[str, Card] = {}
+    for path in sorted(data_root().glob("PG*.md")):
+        _, front, body = path.read_text(encoding="utf-8").split("+++", 2)
+        meta = _toml(front, path)
+        found[meta["id"]] = Card(
+            id=meta["id"],
+            slug=meta["slug"],
+            title=meta["title"],
+            classes=tuple(meta.get("classes", ())),
+            citations=tuple(Citation(**row) for row in meta.get("rulings", ())),
+            body=body.strip() + "\n",
+        )
+    return found
+
+
+def edition_names() -> tuple[str, ...]:
+    """Return the shipped editions, oldest first."""
+    return tuple(sorted(path.stem for path in (data_root() / "editions").glob("*.toml")))
+
+
+@lru_cache(maxsize=8)
+def edition(name: str | None = None) -> Edition:
+    """Load an edition, the newest where no name is given; an unknown name is a `PgolfError` that lists the known."""
+    names = edition_names()
+    chosen = name or names[-1]
+    if chosen not in names:
+        raise PgolfError(f"no edition named {chosen!r}; known: {', '.join(names)}")
+    path = data_root() / "editions" / f"{chosen}.toml"
+    raw = _toml(path.read_text(encoding="utf-8"), path)
+    return Edition(
+        name=chosen,
+        effects={rule: Effect(value) for rule, value in raw["effects"].items()},
+        standing=dict(raw["standing"]),
+        numbers={key: float(value) for key, value in raw["numbers"].items()},
+        target_python=str(raw["target_python"]),
+    )

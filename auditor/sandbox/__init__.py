@@ -1,0 +1,1 @@
+"""Run untrusted code with no network, no host files and bounded resources."""

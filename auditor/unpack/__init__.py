@@ -1,0 +1,1 @@
+"""Shim layers decoded statically, never executed."""

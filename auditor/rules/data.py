@@ -61,9 +61,10 @@ def data_root() -> Path:
 
 def _toml(text: str, where: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        loaded: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise PgolfError(f"{where.name}: {error}") from error
+    return loaded
 
 
 @lru_cache(maxsize=1)

@@ -47,6 +47,8 @@ class Unpacked:
     file: str
     layers: tuple[Layer, ...]
     opaque: tuple[Opaque, ...] = ()
+    embedded: tuple[tuple[str, Layer], ...] = ()
+    """Modules whose source the script carries as text and runs in a namespace of their own: (import name, layer)."""
 
     @property
     def payload(self) -> Layer:
@@ -80,6 +82,8 @@ class Module:
     """What the target Python does not parse, every layer; empty where it parses."""
     host_error: str | None = None
     """Why `tree` is None."""
+    outer: tuple[ast.Module | None, ...] = ()
+    """Trees of the layers around the payload, layer 0 first: a shim may set environment defaults there."""
 
     @property
     def file(self) -> str:

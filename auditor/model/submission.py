@@ -60,3 +60,23 @@ class Submission:
 
     def file(self, path: str) -> FileEntry | None:
         return next((entry for entry in self.files if entry.path == path), None)
+
+
+@dataclass(frozen=True, slots=True)
+class RootProblem:
+    """Something about the audited root itself, outside every submission, that a reader has to know."""
+
+    path: str
+    """POSIX path relative to the root, "." for the root."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Everything that was found below one root."""
+
+    root: str
+    submissions: tuple[Submission, ...]
+    problems: tuple[RootProblem, ...] = ()
+    base: str | None = None
+    """Commit that the pull request was compared with, None without git."""

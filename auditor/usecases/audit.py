@@ -1,0 +1,156 @@
+"""Audit every submission below a root: the one place where the stages meet, and where their errors become findings.
+
+Prints nothing and writes nothing. A stage that fails costs its submission a PG900 finding, never another submission.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from auditor import __version__
+from auditor.errors import PgolfError
+from auditor.interp.analysis import Analysis
+from auditor.limits import DEFAULT_LIMITS, Limits
+from auditor.model.evidence import Claim, Evidence, Headline
+from auditor.model.finding import Effect, Finding, Pass, Ruling
+from auditor.model.report import AuditReport, SubmissionReport, Waiver
+from auditor.model.source import Program
+from auditor.model.submission import Submission
+from auditor.rules.context import RuleContext
+from auditor.rules.data import Edition, cards
+from auditor.rules.data import edition as load_edition
+from auditor.rules.registry import Check, checks
+from auditor.usecases.judge import Gathered, judge
+
+_Result = TypeVar("_Result")
+
+ANALYSIS_ERROR = "PG900"
+"""The rule under which a stage's failure is reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditOptions:
+    """How to audit; None leaves the choice to the edition or to discovery."""
+
+    edition: str | None = None
+    script: str | None = None
+    base: str | None = None
+    target_python: str | None = None
+    waivers: tuple[Waiver, ...] = ()
+    limits: Limits = DEFAULT_LIMITS
+
+
+@dataclass(slots=True)
+class _Stages:
+    """Runs the stages of one submission and keeps what went wrong as findings."""
+
+    edition: Edition
+    failures: list[Finding] = field(default_factory=list)
+
+    def run(self, stage: str, work: Callable[[], _Result], fallback: _Result) -> _Result:
+        """Return what `work` returns, or `fallback` with a PG900 finding that names the stage and the error's type."""
+        try:
+            return work()
+        except PgolfError as error:
+            self.failed(f"{stage} stopped: {error}")
+        except RecursionError:
+            self.failed(f"{stage} stopped: the code nests too deeply to be analysed")
+        except Exception as error:
+            self.failed(f"{stage} failed with {type(error).__name__}: {error}")
+        return fallback
+
+    def failed(self, message: str) -> None:
+        """Record that something could not be analysed; it asks for review."""
+        card = cards()[ANALYSIS_ERROR]
+        effect = self.edition.effects.get(ANALYSIS_ERROR, Effect.REVIEW)
+        self.failures.append(
+            Finding(card.id, card.slug, Ruling.UNPROVEN, effect, message, None, citations=card.citations)
+        )
+
+
+def audit(root: Path, options: AuditOptions | None = None) -> AuditReport:
+    """Audit every submission below `root`. Raises IntakeError where nothing can be read there."""
+    from auditor.intake.discover import load
+
+    options = options or AuditOptions()
+    edition = load_edition(options.edition)
+    found = load(root, base=options.base, script=options.script, limits=options.limits)
+    reports = tuple(audit_submission(submission, edition, options) for submission in found.submissions)
+    return AuditReport(
+        version=__version__,
+        edition=edition.name,
+        root=str(root),
+        submissions=reports,
+        base=found.base,
+        problems=found.problems,
+        stale_waivers=stale(options.waivers, reports),
+    )
+
+
+def audit_submission(submission: Submission, edition: Edition, options: AuditOptions) -> SubmissionReport:
+    """Judge one submission; never raises for anything that the submission holds."""
+    stages = _Stages(edition)
+    limits = options.limits
+    target = options.target_python or edition.target_python
+    program = stages.run("reading the script", lambda: _program(submission, target, limits), None)
+    evidence = stages.run("measuring", lambda: _evidence(submission, program, edition, limits), _no_evidence())
+    analysis = stages.run("analysing", lambda: _analysis(program, evidence, edition, limits), None)
+    if analysis is None and program is not None and not stages.failures:
+        stages.failed("the script could not be analysed: " + (program.main.host_error or "it has no syntax tree"))
+    findings: list[Finding] = []
+    passes: list[Pass] = []
+    for rule, check in checks().items():
+        if rule in edition.effects:
+            context = RuleContext(cards()[rule], edition, submission, program, analysis, evidence, limits)
+            stages.run(
+                f"rule {rule}", lambda check=check, context=context: _ask(check, context, findings, passes), None
+            )
+    gathered = Gathered(
+        submission, program, evidence, analysis, (*findings, *stages.failures), tuple(passes), target, edition
+    )
+    return judge(gathered, options.waivers)
+
+
+def stale(waivers: Iterable[Waiver], reports: Iterable[SubmissionReport]) -> tuple[Waiver, ...]:
+    """Return the waivers that no finding answers to any more."""
+    used = {judged.fingerprint for report in reports for judged in report.findings}
+    return tuple(waiver for waiver in waivers if waiver.fingerprint not in used)
+
+
+def _ask(check: Check, context: RuleContext, findings: list[Finding], passes: list[Pass]) -> None:
+    """Ask one rule, keeping what it said before a crash."""
+    for said in check(context):
+        if isinstance(said, Finding):
+            findings.append(said)
+        else:
+            passes.append(said)
+
+
+def _program(submission: Submission, target: str, limits: Limits) -> Program | None:
+    if submission.script is None:
+        return None
+    from auditor.frontend.program import load_program
+
+    return load_program(submission, target, limits)
+
+
+def _evidence(submission: Submission, program: Program | None, edition: Edition, limits: Limits) -> Evidence:
+    from auditor.measure.gather import gather
+
+    return gather(submission, program, edition, limits)
+
+
+def _no_evidence() -> Evidence:
+    return Evidence(claim=Claim(None, "", problem="not measured"), headline=Headline(None, "not measured"))
+
+
+def _analysis(program: Program | None, evidence: Evidence, edition: Edition, limits: Limits) -> Analysis | None:
+    if program is None or program.main.tree is None:
+        return None
+    from auditor.interp.analyse import analyse
+
+    return analyse(program, evidence, edition, limits)

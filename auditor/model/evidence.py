@@ -27,6 +27,8 @@ class SeedRow:
 
     file: str
     seed: int | None = None
+    """Seed that the log prints; None where it prints none (see `seed_in_name`)."""
+    seed_in_name: int | None = None
     steps: int | None = None
     train_s: float | None = None
     train_precision_s: float = 0.0
@@ -55,6 +57,12 @@ class Headline:
     how: str
     matches: tuple[Metric, ...] = ()
     """Every logged line that carries it, one or more per seed."""
+    level: str = "none"
+    """mean, single, best seed, other seed, any value, raw text, training line, near, not found, no claim, no logs."""
+    alternatives: tuple[str, ...] = ()
+    """Names of other metrics that would meet the claim as well."""
+    guess: bool = False
+    """True where there is no claim to match and the metric is the last non-diagnostic one of the log."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,25 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
+class StepLine:
+    """One training progress line (`train_loss`) or training-time validation line (`val_bpb` set)."""
+
+    step: int
+    iterations: int | None
+    line: int
+    raw: str
+    run: int = 0
+    train_loss: float | None = None
+    val_loss: float | None = None
+    val_bpb: float | None = None
+    time_ms: float | None = None
+    time_precision_ms: float = 0.0
+    """Half a printed unit: family B prints minutes with one decimal."""
+    step_avg_ms: float | None = None
+    tok_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LogFile:
     """A log of a submission, read whole."""
 
@@ -73,6 +92,16 @@ class LogFile:
     """Printed setting (name as printed) -> (value as printed, line)."""
     main: bool = True
     """False for side logs (ablations, smoke runs, controls)."""
+    steps: tuple[StepLine, ...] = ()
+    sha256: str = ""
+    duplicate_of: str = ""
+    """Path of an earlier log of this submission with the same bytes."""
+    seed_in_name: int | None = None
+    """Seed that the file name states: claimed, not observed."""
+    problems: tuple[str, ...] = ()
+    """What kept parts of the file from being read (size, damaged encoding, overlong lines)."""
+    run_spans: tuple[tuple[int, int], ...] = ()
+    """First and last line of each run."""
 
     def first(self, fact: str) -> Observed | None:
         return next((o for o in self.facts if o.fact == fact), None)

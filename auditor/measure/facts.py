@@ -1,0 +1,120 @@
+"""Evidence as the JSON `facts` of the report's contract: size, timing, bpb, python. Plain data, no judgement."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from auditor.measure.rows import headline_metric
+from auditor.measure.select import in_run, main_logs, metric_run
+from auditor.measure.timing import eval_times
+from auditor.model.evidence import Claim, Headline, SeedRow
+from auditor.model.logs import LogFile
+from auditor.rules.data import Edition
+
+
+def facts_of(
+    claim: Claim,
+    headline: Headline,
+    logs: Sequence[LogFile],
+    rows: Sequence[SeedRow],
+    code_bytes: int | None,
+    edition: Edition | None,
+) -> dict[str, Any]:
+    """Put the measurements into the contract's shape; every value is JSON-ready and None is unknown."""
+    used = {log.file: log for log in main_logs(logs)}
+    cap = int(edition.numbers.get("artifact_bytes", 16_000_000)) if edition else 16_000_000
+    return {
+        "python": {"seen_in_logs": sorted({row.python for row in rows if row.python})},
+        "size": _size(rows, code_bytes, cap),
+        "timing": {"per_seed": [_timing(row, used[row.file]) for row in rows]},
+        "bpb": _bpb(claim, headline, rows, used),
+    }
+
+
+def implied_bytes(val_loss: float | None, bpb: float | None, tokens: float | None) -> float | None:
+    """Return the validation bytes that a loss (nats per token), a bpb and a token count imply together."""
+    if not val_loss or not bpb or not tokens:
+        return None
+    return val_loss / math.log(2.0) * tokens / bpb
+
+
+def _size(rows: Sequence[SeedRow], code_bytes: int | None, cap: int) -> dict[str, Any]:
+    largest = max(
+        (row for row in rows if row.total_bytes is not None), key=lambda row: row.total_bytes or 0, default=None
+    )
+    return {
+        "code_bytes": code_bytes,
+        "model_bytes": largest.model_bytes if largest else None,
+        "total_bytes": largest.total_bytes if largest else None,
+        "cap": cap,
+        "per_seed": [
+            {
+                "seed": row.seed,
+                "file": row.file,
+                "code_bytes_logged": row.code_bytes,
+                "model_bytes": row.model_bytes,
+                "total_bytes": row.total_bytes,
+                "total_bytes_logged": row.logged_total_bytes,
+            }
+            for row in rows
+        ],
+    }
+
+
+def _timing(row: SeedRow, log: LogFile) -> dict[str, Any]:
+    times = eval_times(log)
+    return {
+        "seed": row.seed,
+        "file": row.file,
+        "steps": row.steps,
+        "train_s": row.train_s,
+        "train_precision_s": row.train_precision_s,
+        "gptq_s": row.gptq_s,
+        "eval_s": row.eval_s,
+        "eval_longest_s": _seconds(times.longest.eval_ms if times.longest else None),
+        "eval_logged_total_s": _seconds(float(times.logged_total.value) if times.logged_total else None),
+        "eval_sum_s": _seconds(times.distinct_sum_ms),
+        "eval_outside_timer_s": _seconds(sum(float(item.value) for item in times.outside) if times.outside else None),
+        "world_size": row.world_size,
+        "gpu": row.gpu,
+    }
+
+
+def _seconds(ms: float | None) -> float | None:
+    return None if ms is None else round(ms / 1000.0, 3)
+
+
+def _bpb(claim: Claim, headline: Headline, rows: Sequence[SeedRow], used: dict[str, LogFile]) -> dict[str, Any]:
+    per_seed: list[dict[str, Any]] = []
+    for row in rows:
+        metric = headline_metric(used[row.file], headline)
+        tokens = val_tokens(used[row.file])
+        implied = implied_bytes(row.val_loss, row.bpb, tokens)
+        per_seed.append(
+            {
+                "seed": row.seed,
+                "file": row.file,
+                "bpb": row.bpb,
+                "val_loss": row.val_loss,
+                "metric": metric.name if metric else None,
+                "line": metric.line if metric else None,
+                "val_tokens": tokens,
+                "implied_bytes": None if implied is None else round(implied),
+            }
+        )
+    known = [item["implied_bytes"] for item in per_seed if item["implied_bytes"] is not None]
+    return {
+        "claimed": claim.bpb,
+        "matched": headline.level,
+        "metric": headline.metric.name if headline.metric else None,
+        "per_seed": per_seed,
+        "implied_bytes": round(sum(known) / len(known)) if known else None,
+    }
+
+
+def val_tokens(log: LogFile) -> int | None:
+    """Return the number of validation tokens that the log prints."""
+    found = in_run(log, "val_tokens", metric_run(log))
+    return int(found[0].value) if found else None

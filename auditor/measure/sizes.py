@@ -1,0 +1,80 @@
+"""Artifact size: the model bytes that a log prints, plus what is shipped, against the cap.
+
+A log's own total often counts another copy of the code (unwrapped source), so it is kept beside, never instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from auditor.measure.select import metric_run
+from auditor.model.logs import LogFile, Observed
+
+_RAW = re.compile(r"^$|raw|fp32|fp16|bf16|uncompressed|float", re.I)
+_NOT_MODEL = re.compile(r"code|base ?model|ema|checkpoint", re.I)
+
+
+def compressed_model(log: LogFile) -> int | None:
+    """Return the bytes of the last compressed model that the counted run wrote."""
+    found = compressed_models(log)
+    return int(found[-1].value) if found else None
+
+
+def compressed_models(log: LogFile) -> list[Observed]:
+    """Return the lines that state a compressed model's bytes, in file order."""
+    return [item for item in _of(log, "model_bytes") if not _RAW.search(item.unit) and not _NOT_MODEL.search(item.unit)]
+
+
+def raw_model(log: LogFile) -> int | None:
+    """Return the bytes of the unquantised model, None where the log does not print it."""
+    found = [item for item in _of(log, "model_bytes") if _RAW.search(item.unit)]
+    return int(found[-1].value) if found else None
+
+
+def logged_code(log: LogFile) -> int | None:
+    """Return the code size that the log counted: the compressed one where it prints a pair."""
+    found = _of(log, "code_bytes")
+    compressed = [item for item in found if item.unit.startswith("compressed")]
+    return int((compressed or found)[-1].value) if found else None
+
+
+def logged_total(log: LogFile) -> int | None:
+    """Return the log's own total submission size."""
+    found = logged_total_line(log)
+    return int(found.value) if found else None
+
+
+def logged_total_line(log: LogFile) -> Observed | None:
+    """Return the line that states the log's total: the last labelled one, else another form, else unlabelled."""
+    totals = _of(log, "total_bytes")
+    labelled = [item for item in totals if not _RAW.search(item.unit) and not _NOT_MODEL.search(item.unit)]
+    models, code = compressed_models(log), logged_code(log)
+    if labelled:
+        chosen = labelled[-1]
+        if models and code is not None and models[-1].line > chosen.line and models[-1].unit != chosen.unit:
+            return None
+        return chosen
+    artifacts = _of(log, "artifact_bytes")
+    if artifacts:
+        return artifacts[-1]
+    raw = raw_model(log)
+    plain = [item for item in totals if raw is None or code is None or int(item.value) != raw + code]
+    plain = [item for item in plain if int(item.value) < (raw or 10**12)]
+    return plain[-1] if plain else None
+
+
+def shipped_overhead(logs: Sequence[LogFile]) -> set[int]:
+    """Return total - model - code over logs that print all three: 0 where the arithmetic holds."""
+    found: set[int] = set()
+    for log in logs:
+        total, model, code = logged_total(log), compressed_model(log), logged_code(log)
+        if total is not None and model is not None and code is not None:
+            found.add(total - model - code)
+    return found
+
+
+def _of(log: LogFile, fact: str) -> list[Observed]:
+    run = metric_run(log)
+    found = [item for item in log.facts if item.fact == fact]
+    return [item for item in found if item.run == run] or found

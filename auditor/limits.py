@@ -20,6 +20,12 @@ class IntakeLimits:
     """Files below one root; the largest real pull request adds about 600."""
     tree_depth: int = 24
     """Directory nesting; real submissions use at most 5 levels below their folder."""
+    total_bytes: int = 1_000_000_000
+    """Bytes read below one root; the 89 record folders of the head of the contest hold about 60 MB."""
+    git_seconds: float = 30.0
+    """One git plumbing command; listing the whole contest tree takes under 0.1 s."""
+    git_output_bytes: int = 64_000_000
+    """Output of one git command; a tree listing of the contest is about 0.2 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,34 @@ class ReportLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class SandboxLimits:
+    """Caps on one run of untrusted code."""
+
+    wall_seconds: float = 120.0
+    """Whole run; the slowest import with a forward pass took 12 s on two loaded cores."""
+    cpu_seconds: int = 60
+    """CPU time; the median smoke run uses about 3 s."""
+    address_bytes: int = 4_000_000_000
+    """Address space: importing torch needs 0.8 GB, a forward pass 1 GB, thread arenas the rest."""
+    resident_bytes: int = 2_000_000_000
+    """Resident memory, watched; the largest measured smoke run held 0.6 GB."""
+    processes: int = 128
+    """Threads (processes cannot be made at all); scripts start at most a few dozen."""
+    file_bytes: int = 128_000_000
+    """Largest file written."""
+    scratch_bytes: int = 256_000_000
+    """The scratch as a whole, files placed in it included."""
+    open_files: int = 256
+    output_bytes: int = 1_000_000
+    """Each of stdout, stderr and the report channel; one byte more ends the run."""
+    collect_files: int = 256
+    collect_file_bytes: int = 64_000_000
+    collect_total_bytes: int = 256_000_000
+    grace_seconds: float = 10.0
+    """What the parent waits beyond `wall_seconds` before it kills the supervisor too."""
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """All caps."""
 
@@ -93,6 +127,7 @@ class Limits:
     interp: InterpLimits = field(default_factory=InterpLimits)
     logs: LogLimits = field(default_factory=LogLimits)
     report: ReportLimits = field(default_factory=ReportLimits)
+    sandbox: SandboxLimits = field(default_factory=SandboxLimits)
 
 
 DEFAULT_LIMITS = Limits()

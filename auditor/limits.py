@@ -36,8 +36,12 @@ class UnpackLimits:
     """Nested shims; every real one has one layer."""
     layer_bytes: int = 16_000_000
     """Decoded bytes of one layer: a bomb stops here; the largest real payload is 0.3 MB."""
-    fold_steps: int = 200_000
-    """Steps of the constant evaluator; a real shim needs under 100."""
+    fold_steps: int = 1_000_000
+    """Steps of the constant evaluator; a real shim needs under 100, a per-byte XOR of a 20 KB payload 200,000."""
+    fold_loop: int = 200_000
+    """Rounds of one loop or comprehension that are folded."""
+    call_depth: int = 24
+    """Functions of a shim that call each other."""
     fold_bytes: int = 32_000_000
     """Bytes held by folded constants together."""
 
@@ -78,6 +82,16 @@ class LogLimits:
     """Characters of a line that patterns see; the rest is kept, unread."""
     lines: int = 400_000
     """Lines of one log."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLimits:
+    """Caps on reading run commands out of READMEs and shell scripts."""
+
+    file_bytes: int = 2_000_000
+    """Largest README or shell script read; the largest real README is 0.2 MB."""
+    commands: int = 400
+    """Run commands of one submission; real ones state fewer than 60."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +140,7 @@ class Limits:
     frontend: FrontendLimits = field(default_factory=FrontendLimits)
     interp: InterpLimits = field(default_factory=InterpLimits)
     logs: LogLimits = field(default_factory=LogLimits)
+    commands: CommandLimits = field(default_factory=CommandLimits)
     report: ReportLimits = field(default_factory=ReportLimits)
     sandbox: SandboxLimits = field(default_factory=SandboxLimits)
 

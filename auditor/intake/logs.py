@@ -28,7 +28,7 @@ _SIDE = re.compile(
     re.I,
 )
 _SEED_IN_NAME = re.compile(r"(?:seed|(?<![a-z])s)[_-]?(\d{1,7})(?!\d)", re.I)
-_CONTENT = re.compile(rb"bpb\"?\s?[:=]\s?\d|Total (?:\w+ )?submission|Serialized model|train_loss", re.I)
+_CONTENT = re.compile(rb"bpb\"?\s{0,4}[:=]\s{0,16}\d|Total (?:\w+ )?submission|Serialized model|train_loss", re.I)
 _WIDE_CONTENT = re.compile(rb"b\x00p\x00b\x00|l\x00o\x00s\x00s\x00", re.I)
 _SIDE_MIN_FILES = 3
 

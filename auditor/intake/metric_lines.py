@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from auditor.intake.patterns import FLOAT
 
 _BPB = re.compile(
-    r"(?<![A-Za-z0-9.])(?P<key>(?:[A-Za-z]+_){0,3}bpb(?:_exact)?)\"?\s?[:=]\s?\"?(?P<x>" + FLOAT + r")(?![\w])", re.I
+    r"(?<![A-Za-z0-9.])(?P<key>(?:[A-Za-z]+_){0,3}bpb(?:_exact)?)\"?(?:\s?\([^()\d]{0,40}\))?"
+    r"\s{0,4}[:=]\s{0,16}\"?(?P<x>" + FLOAT + r")(?![\w])",
+    re.I,
 )
 _LOSS = re.compile(r"(?<![A-Za-z0-9_.])(?P<key>(?:val_)?loss|vl|nll)\"?\s?[:=]\s?(?P<x>" + FLOAT + r")(?![\w])", re.I)
 _EVAL_TIME = re.compile(

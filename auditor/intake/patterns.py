@@ -84,7 +84,12 @@ TABLE: tuple[Pattern, ...] = (
         _milliseconds,
     ),
     _row("stop_ms", "stop tt:", r"^stop tt:" + _TIME, _milliseconds),
-    _row("stop_step", "stop", r"^(?:stop|early_stop)[^\n]{0,120}?\bs(?:tep)?:\s?(?P<x>\d+)", _integer),
+    _row(
+        "stop_step",
+        "stop",
+        r"^(?:train_loop_cap: )?(?:stop|early_stop)[^\n]{0,120}?\bs(?:tep)?:\s?(?P<x>\d+)",
+        _integer,
+    ),
     _row("stop_step", "stopping early at step", r"^Stopping early at step (?P<x>\d+)", _integer),
     _row("budget_s", "wallclock limit reached", r"^Wallclock limit reached \((?P<x>\d+(?:\.\d+)?)s\)", _seconds),
     _row("reserve_ms", "reserv", r"(?i)gptq:? ?reserv\w{1,6} (?P<x>\d+(?:\.\d+)?)\s?(?P<unit>ms|s)\b", _milliseconds),
@@ -119,7 +124,7 @@ TABLE: tuple[Pattern, ...] = (
     _row(
         "model_bytes",
         "serialized model",
-        r"^\s*Serialized model ?(?P<label>[^:]{0,60}?):\s*(?P<x>" + _N + r") bytes",
+        r"^\s*Serialized model ?(?P<label>[^:]{0,120}?):\s*(?P<x>" + _N + r") bytes",
         _labelled,
         "selective_prune|pre_prune",
     ),
@@ -134,7 +139,22 @@ TABLE: tuple[Pattern, ...] = (
         "code:|code_bytes",
         r"(?<!\w)(?:[Cc]ode|code_bytes)\"?:\s?(?P<x>" + _N + r")(?: bytes\b|\b(?!\s?[KkM]i?B|\.\d))",
         _labelled,
-        "total submission",
+        "total submission|exit code",
+    ),
+    _row("model_bytes", "model_bytes=", r"^model_bytes=(?P<x>\d+)\s*$", lambda match: (int(match["x"]), "model_bytes")),
+    _row("code_bytes", "code_bytes=", r"^code_bytes=(?P<x>\d+)\s*$", _integer),
+    _row(
+        "total_bytes",
+        "total_bytes=",
+        r"^total_bytes=(?P<x>\d{1,8})\s*$",
+        lambda match: (int(match["x"]), "total_bytes"),
+    ),
+    _row("model_bytes", "bytes, total", r"^(?P<label>[\w+-]{3,40}): (?P<x>" + _N + r") bytes, total", _labelled),
+    _row(
+        "total_bytes",
+        "bytes, total",
+        r"^(?P<label>[\w+-]{3,40}): " + _N + r" bytes, total: (?P<x>" + _N + r") bytes",
+        _labelled,
     ),
     _row(
         "total_bytes",
@@ -234,7 +254,7 @@ SMI_GPU = re.compile(r"^\|\s+\d+\s+(NVIDIA [^|]{2,40}?)\s+(?:On|Off|N/A)\b")
 SITE_PACKAGES = re.compile(r"/python(3\.\d{1,2})/(?:site|dist)-packages/")
 
 STEP_LINE = re.compile(
-    r"(?:step|s|iter)[ :=]+(?P<step>\d+)(?:/(?P<of>\d+))?\b|(?P<bstep>\d+)/(?P<bof>\d+) (?=train_loss|val_loss)"
+    r"(?:step|s|iter)[ :=]+(?P<step>\d+)(?:/(?P<of>\d+))?\b|(?P<bstep>\d+)/(?P<bof>\d+)\s{1,8}(?=train_loss|val_loss)"
 )
 """Head of a training progress line, at the start of the text."""
 STEP_HEADS = frozenset("sSiI0123456789")

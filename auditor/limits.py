@@ -101,6 +101,34 @@ class ReportLimits:
     message_chars: int = 2_000
     source_line_chars: int = 240
     path_steps: int = 60
+    json_bytes: int = 64_000_000
+    """Largest JSON report read back; a real submission's is under 0.1 MB, a checkout of 46 records under 4 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class SarifLimits:
+    """GitHub's limits on a SARIF upload (docs.github.com, "SARIF support for code scanning")."""
+
+    results: int = 5_000
+    """Per run: more than 25,000 are rejected, and only the first 5,000 by severity are kept."""
+    flow_steps: int = 1_000
+    """Thread-flow locations of one result: more than 10,000 are rejected, the first 1,000 shown."""
+    message_chars: int = 1_000
+    """A message is shown up to about 1,024 characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class GithubLimits:
+    """GitHub's limits on what a job may show."""
+
+    annotations: int = 10
+    """Annotations of one level per step; further ones are dropped silently, so the last says how many."""
+    annotation_chars: int = 4_000
+    """A message of 4 kB shows whole; longer ones are cut."""
+    comment_chars: int = 65_000
+    """A comment of more than 65,536 characters is rejected."""
+    summary_bytes: int = 1_000_000
+    """A step summary of more than 1 MiB fails the step's upload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +170,8 @@ class Limits:
     logs: LogLimits = field(default_factory=LogLimits)
     commands: CommandLimits = field(default_factory=CommandLimits)
     report: ReportLimits = field(default_factory=ReportLimits)
+    sarif: SarifLimits = field(default_factory=SarifLimits)
+    github: GithubLimits = field(default_factory=GithubLimits)
     sandbox: SandboxLimits = field(default_factory=SandboxLimits)
 
 

@@ -1,1 +1,1 @@
-"""Run untrusted code with no network, no host files and bounded resources."""
+"""Runs untrusted code confined: bubblewrap where it works, a landlock and seccomp lock elsewhere."""

@@ -1,0 +1,44 @@
+"""Drains the pipes of a sandboxed run, each to its own cap, until all are closed, one overflows or time is up."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import time
+
+_CHUNK = 1 << 16
+
+
+class Pump:
+    """Bytes read so far by channel name in `data`; never more than the cap of the channel."""
+
+    def __init__(self, ends: dict[str, int], caps: dict[str, int]) -> None:
+        self.data: dict[str, bytearray] = {name: bytearray() for name in ends}
+        self.seconds = 0.0
+        self._ends, self._caps = ends, caps
+
+    def drain(self, seconds: float) -> str | None:
+        """Read until every writer is gone. Return None, "wall time", or the name of the channel that overflowed.
+
+        The record of the supervisor on "control" ends the draining too: it is written after the program's end.
+        """
+        started = time.monotonic()
+        with selectors.DefaultSelector() as selector:
+            for name, descriptor in self._ends.items():
+                selector.register(descriptor, selectors.EVENT_READ, name)
+            while selector.get_map():
+                self.seconds = time.monotonic() - started
+                if self.seconds > seconds:
+                    return "wall time"
+                for key, _ in selector.select(min(1.0, seconds)):
+                    chunk = os.read(key.fd, _CHUNK)
+                    name = str(key.data)
+                    if not chunk:
+                        selector.unregister(key.fd)
+                        continue
+                    room = self._caps[name] - len(self.data[name])
+                    self.data[name] += chunk[:room]
+                    if len(chunk) > room:
+                        return name
+        self.seconds = time.monotonic() - started
+        return None

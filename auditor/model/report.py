@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from auditor.model.evidence import Evidence
@@ -39,11 +39,6 @@ class SourceText:
     layer: int
     text: str
     codecs: tuple[str, ...] = ()
-
-    def line(self, number: int) -> str | None:
-        """Return the 1-based line without its end, None where there is none."""
-        lines = self.text.split("\n")
-        return lines[number - 1].rstrip("\r") if 0 < number <= len(lines) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +83,14 @@ class SubmissionReport:
     facts: dict[str, Any]
     """JSON-ready, see the schema."""
     evidence: Evidence
+    quotes: dict[tuple[str, int, int], str] = field(default_factory=dict)
+    """(file, layer, line) -> the text of every line that a finding points at."""
     sources: tuple[SourceText, ...] = ()
-
-    def source(self, file: str, layer: int) -> SourceText | None:
-        """Return the text of a layer, None where the report holds none."""
-        return next((text for text in self.sources if text.file == file and text.layer == layer), None)
+    """Every layer of the script and its helpers, then what else findings point into; empty when read back from JSON."""
 
     def source_line(self, span: Span) -> str | None:
-        """Return the source line that a span points at."""
-        text = self.source(span.file, span.layer)
-        return None if text is None else text.line(span.line)
+        """Return the source line that a span points at, None where it is not known."""
+        return self.quotes.get((span.file, span.layer, span.line))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
+from auditor.limits import DEFAULT_LIMITS
 from auditor.model.finding import Citation, Finding, PathStep
 from auditor.model.report import AuditReport, HeadlineReport, JudgedFinding, SubmissionReport, Waiver
 from auditor.model.source import Span
@@ -76,7 +77,7 @@ def submission_document(report: SubmissionReport) -> dict[str, Any]:
             "classes_inactive": list(report.legality.classes_inactive),
             "headline": _headline(report.legality.headline),
         },
-        "findings": [_finding(judged) for judged in report.findings],
+        "findings": [_finding(report, judged) for judged in report.findings],
         "passes": [
             {"rule": passed.rule, "established": passed.established, "classes": list(passed.classes)}
             for passed in report.passes
@@ -97,7 +98,7 @@ def _headline(headline: HeadlineReport | None) -> dict[str, Any] | None:
     }
 
 
-def _finding(judged: JudgedFinding) -> dict[str, Any]:
+def _finding(report: SubmissionReport, judged: JudgedFinding) -> dict[str, Any]:
     finding = judged.finding
     return {
         "rule": finding.rule,
@@ -105,8 +106,8 @@ def _finding(judged: JudgedFinding) -> dict[str, Any]:
         "ruling": finding.ruling.value,
         "level": level(finding),
         "message": finding.message,
-        "location": None if finding.location is None else _span(finding.location),
-        "path": [_step(number, step) for number, step in enumerate(finding.path, start=1)],
+        "location": None if finding.location is None else _span(report, finding.location),
+        "path": [_step(report, number, step) for number, step in enumerate(finding.path, start=1)],
         "rulings": [_citation(citation) for citation in finding.citations],
         "classes": list(finding.classes),
         "latent": finding.latent,
@@ -120,11 +121,17 @@ def level(finding: Finding) -> str:
     return "note" if finding.latent is not None else finding.effect.level
 
 
-def _span(span: Span) -> dict[str, Any]:
-    return {"file": span.file, "layer": span.layer, "line": span.line, "column": span.column}
+def _span(report: SubmissionReport, span: Span) -> dict[str, Any]:
+    return {
+        "file": span.file,
+        "layer": span.layer,
+        "line": span.line,
+        "column": span.column,
+        "source": _quote(report, span),
+    }
 
 
-def _step(number: int, step: PathStep) -> dict[str, Any]:
+def _step(report: SubmissionReport, number: int, step: PathStep) -> dict[str, Any]:
     return {
         "step": number,
         "event": step.event,
@@ -133,7 +140,13 @@ def _step(number: int, step: PathStep) -> dict[str, Any]:
         "line": step.span.line,
         "function": step.function,
         "message": step.message,
+        "source": _quote(report, step.span),
     }
+
+
+def _quote(report: SubmissionReport, span: Span) -> str | None:
+    line = report.source_line(span)
+    return None if line is None else line[: DEFAULT_LIMITS.report.source_line_chars]
 
 
 def _citation(citation: Citation) -> dict[str, Any]:

@@ -54,6 +54,8 @@ def render(
     for submission in report.submissions:
         console.print()
         console.print(writer.submission(submission))
+    if not report.submissions:
+        console.print(Text("no submission found: nothing here looks like a record folder"))
     for waiver in report.stale_waivers:
         console.print(Text(f"stale waiver {waiver.fingerprint}: {writer.safe(waiver.reason)}", style="yellow"))
     if len(report.submissions) > 1:

@@ -74,11 +74,11 @@ class _Stages:
 
 def audit(root: Path, options: AuditOptions | None = None) -> AuditReport:
     """Audit every submission below `root`. Raises IntakeError where nothing can be read there."""
-    from auditor.intake.discover import load
+    from auditor.intake.discover import discover
 
     options = options or AuditOptions()
     edition = load_edition(options.edition)
-    found = load(root, base=options.base, script=options.script, limits=options.limits)
+    found = discover(root, options.base, options.limits.intake, options.script)
     reports = tuple(audit_submission(submission, edition, options) for submission in found.submissions)
     return AuditReport(
         version=__version__,
@@ -106,9 +106,7 @@ def audit_submission(submission: Submission, edition: Edition, options: AuditOpt
     for rule, check in checks().items():
         if rule in edition.effects:
             context = RuleContext(cards()[rule], edition, submission, program, analysis, evidence, limits)
-            stages.run(
-                f"rule {rule}", lambda check=check, context=context: _ask(check, context, findings, passes), None
-            )
+            stages.run(f"rule {rule}", partial(_ask, check, context, findings, passes), None)
     gathered = Gathered(
         submission, program, evidence, analysis, (*findings, *stages.failures), tuple(passes), target, edition
     )

@@ -48,7 +48,8 @@ def judge(gathered: Gathered, waivers: Iterable[Waiver] = ()) -> SubmissionRepor
     """Return the report of one submission."""
     submission = gathered.submission
     sources = tuple(_sources(gathered))
-    judged = tuple(_judged(gathered, sources, waivers))
+    quotes = dict(_quotes(gathered.findings, sources))
+    judged = tuple(_judged(gathered, quotes, waivers))
     counted = [entry.finding for entry in judged if entry.waiver is None]
     verdict = verdict_of(counted) if _readable(submission) else Verdict.UNREADABLE
     legality = legality_of(counted, gathered.passes, gathered.edition, analysed=gathered.analysis is not None)
@@ -69,6 +70,7 @@ def judge(gathered: Gathered, waivers: Iterable[Waiver] = ()) -> SubmissionRepor
         passes=gathered.passes,
         facts=_facts(gathered),
         evidence=gathered.evidence,
+        quotes=quotes,
         sources=sources,
     )
 
@@ -87,17 +89,33 @@ def _readable(submission: Submission) -> bool:
     return entry is not None and entry.kind is FileKind.REGULAR and bool(entry.data)
 
 
-def _judged(gathered: Gathered, sources: tuple[SourceText, ...], waivers: Iterable[Waiver]) -> Iterator[JudgedFinding]:
-    by_place = {(text.file, text.layer): text for text in sources}
+def _judged(
+    gathered: Gathered, quotes: dict[tuple[str, int, int], str], waivers: Iterable[Waiver]
+) -> Iterator[JudgedFinding]:
     by_fingerprint = {waiver.fingerprint: waiver for waiver in waivers}
 
     def source_line(span: Span) -> str | None:
-        text = by_place.get((span.file, span.layer))
-        return None if text is None else text.line(span.line)
+        return quotes.get((span.file, span.layer, span.line))
 
     names = fingerprints(gathered.findings, gathered.submission.name, source_line)
     for finding, name in zip(gathered.findings, names, strict=True):
         yield JudgedFinding(finding, name, by_fingerprint.get(name))
+
+
+def _quotes(findings: Iterable[Finding], sources: tuple[SourceText, ...]) -> Iterator[tuple[tuple[str, int, int], str]]:
+    """Yield the text of every line that a finding points at."""
+    lines = {(text.file, text.layer): text.text.split("\n") for text in sources}
+    for span in _spans(findings):
+        held = lines.get((span.file, span.layer), [])
+        if 0 < span.line <= len(held):
+            yield (span.file, span.layer, span.line), held[span.line - 1].rstrip("\r")
+
+
+def _spans(findings: Iterable[Finding]) -> Iterator[Span]:
+    for finding in findings:
+        if finding.location is not None:
+            yield finding.location
+        yield from (step.span for step in finding.path)
 
 
 def _sources(gathered: Gathered) -> Iterator[SourceText]:
@@ -107,7 +125,7 @@ def _sources(gathered: Gathered) -> Iterator[SourceText]:
         known.add(module.file)
         for layer in module.unpacked.layers:
             yield SourceText(module.file, layer.index, layer.text, layer.codecs)
-    for file in sorted(_cited_files(gathered.findings) - known):
+    for file in sorted({span.file for span in _spans(gathered.findings)} - known):
         entry = gathered.submission.file(file)
         if entry is not None and entry.data is not None:
             yield SourceText(file, 0, decode(entry.data)[0])
@@ -115,11 +133,6 @@ def _sources(gathered: Gathered) -> Iterator[SourceText]:
 
 def _modules(program: Program | None) -> tuple[Module, ...]:
     return () if program is None else (program.main, *program.helpers)
-
-
-def _cited_files(findings: Iterable[Finding]) -> set[str]:
-    spans = [span for finding in findings for span in (finding.location, *(step.span for step in finding.path))]
-    return {span.file for span in spans if span is not None}
 
 
 def _headline(gathered: Gathered) -> HeadlineReport | None:

@@ -1,1 +1,5 @@
-"""Shim layers decoded statically, never executed."""
+"""Decode shims statically: bounded constant folding and bounded decompressors. Nothing is ever executed."""
+
+from auditor.unpack.layers import unpack
+
+__all__ = ["unpack"]

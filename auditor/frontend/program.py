@@ -1,0 +1,103 @@
+"""From a submission to the program that runs: script, payload, local modules, native sources.
+
+Everything is read from the submission's bytes in memory; no file is opened and no module imported.
+"""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+from collections.abc import Iterator
+
+from auditor.frontend.parse import parse
+from auditor.limits import Limits
+from auditor.model.source import Module, Program, Unpacked
+from auditor.model.submission import FileKind, Submission
+from auditor.unpack import unpack
+
+_NATIVE = (".c", ".cc", ".cpp", ".cxx", ".cu", ".cuh", ".h", ".hpp", ".so", ".pyx")
+
+
+def load_program(submission: Submission, target_python: str, limits: Limits) -> Program | None:
+    """Parse the script and the shipped modules that it imports; None where there is no readable script."""
+    if submission.script is None:
+        return None
+    entry = submission.file(submission.script)
+    if entry is None or entry.data is None or len(entry.data) > limits.intake.script_bytes:
+        return None
+    main = _module("__main__", entry.path, entry.data, submission, limits)
+    helpers = tuple(_helpers(main, submission, limits))
+    natives = tuple(e.path for e in submission.files if e.path.endswith(_NATIVE) and e.kind is FileKind.REGULAR)
+    return Program(main, helpers, natives)
+
+
+def _module(name: str, path: str, data: bytes, submission: Submission, limits: Limits) -> Module:
+    def sibling(relative: str) -> bytes | None:
+        found = submission.file(relative)
+        return found.data if found else None
+
+    return _parsed(name, unpack(data, path, sibling, limits.unpack))
+
+
+def _parsed(name: str, unpacked: Unpacked) -> Module:
+    parsed = parse(unpacked.payload.raw)
+    return Module(
+        name=name,
+        unpacked=unpacked,
+        tree=parsed.tree,
+        requoted=parsed.requoted,
+        host_error=parsed.error,
+        outer=tuple(parse(layer.raw).tree for layer in unpacked.layers[:-1]),
+    )
+
+
+def _helpers(main: Module, submission: Submission, limits: Limits) -> Iterator[Module]:
+    """Yield shipped modules that the script imports, transitively, and modules that it carries as text."""
+    seen = {main.file}
+    names = {"__main__"}
+    queue = [main]
+    while queue:
+        module = queue.pop(0)
+        for name, layer in module.unpacked.embedded:
+            if name not in names:
+                names.add(name)
+                inner = _parsed(name, Unpacked(module.file, (*module.unpacked.layers[: layer.index], layer)))
+                queue.append(inner)
+                yield inner
+        for tree in (*module.outer, module.tree):
+            for name in _imported(tree) if tree is not None else ():
+                for path in _paths(name, module.file):
+                    entry = submission.file(path)
+                    if entry is None or entry.data is None or path in seen:
+                        continue
+                    seen.add(path)
+                    names.add(name)
+                    helper = _module(name, path, entry.data, submission, limits)
+                    queue.append(helper)
+                    yield helper
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    found: dict[str, None] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update(dict.fromkeys(alias.name for alias in node.names))
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if base:
+                found[base] = None
+            found.update(dict.fromkeys(f"{base}.{alias.name}".lstrip(".") for alias in node.names if alias.name != "*"))
+        elif isinstance(node, ast.Call) and len(node.args) >= 1:
+            argument = node.args[0]
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in ("import_module", "__import__") and isinstance(argument, ast.Constant):
+                found[str(argument.value)] = None
+    yield from found
+
+
+def _paths(name: str, importer: str) -> Iterator[str]:
+    relative = name.replace(".", "/")
+    folders = dict.fromkeys((posixpath.dirname(importer), ""))
+    for folder in folders:
+        yield posixpath.join(folder, f"{relative}.py")
+        yield posixpath.join(folder, relative, "__init__.py")

@@ -1,0 +1,180 @@
+"""From the bytes of a script to its layers: fold the shim, decode the payload, and look again.
+
+Nothing is executed. What runs and cannot be folded is an `Opaque`, so that no verdict can be clean over it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+
+from auditor.errors import BudgetExceeded
+from auditor.frontend.parse import decode, parse
+from auditor.limits import UnpackLimits
+from auditor.model.source import Layer, Opaque, Span, Unpacked
+from auditor.unpack import sinks, statements
+from auditor.unpack.places import literal_ranges
+from auditor.unpack.state import Sink, State
+from auditor.unpack.values import Const
+
+Sibling = Callable[[str], bytes | None]
+
+_OWN_CODE = 400
+"""AST nodes a decoder may have beside its payload; the longest real decoder has about 250."""
+
+
+def unpack(data: bytes, file: str, sibling: Sibling, limits: UnpackLimits) -> Unpacked:
+    """Decode every layer of a script.
+
+    `file` is the script's path in the submission, `sibling` returns the bytes of another shipped file (path relative
+    to the submission) or None. Undecodable text becomes a layer with replacement characters; it never raises for
+    what the script holds.
+    """
+    layers = [Layer(0, data, _text(data))]
+    opaque: list[Opaque] = []
+    embedded: list[tuple[str, Layer]] = []
+    here = file
+    seen = {data}
+    while True:
+        layer = layers[-1]
+        found = _fold(layer, here, file, sibling, limits, opaque)
+        chosen = _choose(layer, found, file, opaque)
+        for sink in found:
+            if sink.module is not None and sink.content is not None and sink.path is None:
+                embedded.append((sink.module, _layer(layer.index + 1, sink.content)))
+        if chosen is None:
+            break
+        following = _layer(layer.index + 1, chosen.content or Const(b""))
+        if following.raw in seen:
+            opaque.append(Opaque(Span(file, layer.index, chosen.line, chosen.column), "the script runs itself again"))
+            break
+        if len(layers) > limits.layers:
+            reason = f"more than {limits.layers} nested layers"
+            opaque.append(Opaque(Span(file, layer.index, chosen.line, chosen.column), reason))
+            break
+        seen.add(following.raw)
+        layers.append(following)
+        here = chosen.path or here
+    return Unpacked(file, tuple(layers), tuple(opaque), tuple(embedded))
+
+
+def _text(data: bytes) -> str:
+    try:
+        text = decode(data)
+    except (SyntaxError, UnicodeDecodeError, LookupError):
+        text = data.decode("utf-8", "replace")
+    return text.removeprefix("\ufeff")
+
+
+def _layer(index: int, content: Const) -> Layer:
+    value = content.value
+    raw = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+    text = value if isinstance(value, str) else _text(raw)
+    return Layer(index, raw, text, content.trail.codecs, content.trail.origin, content.trail.file)
+
+
+def _fold(
+    layer: Layer, here: str, file: str, sibling: Sibling, limits: UnpackLimits, opaque: list[Opaque]
+) -> list[Sink]:
+    """Return what a layer runs, in order; add what it runs and cannot be known to `opaque`."""
+    tree = parse(layer.raw).tree
+    if tree is None or not _may_run_code(tree):
+        return []
+    state = State(here, layer.raw, sibling, limits, literal_ranges(layer.raw, layer.text))
+    state.variables.update({"__name__": Const("__main__"), "__file__": Const(state.own_path())})
+    state.relevant = _relevant(tree)
+    try:
+        statements.run(state, tree.body, state.variables)
+    except BudgetExceeded as error:
+        opaque.append(Opaque(Span(file, layer.index, 1), f"decoding was stopped: {error}"))
+    except RecursionError:
+        opaque.append(Opaque(Span(file, layer.index, 1), "decoding was stopped: expressions nested too deeply"))
+    found = state.sinks + list(_unreached(tree, state))
+    for sink in found:
+        if sink.content is None:
+            opaque.append(Opaque(Span(file, layer.index, sink.line, sink.column), sink.reason))
+    return [sink for sink in found if sink.content is not None]
+
+
+def _may_run_code(tree: ast.Module) -> bool:
+    launches = False
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in sinks.NAMES:
+            return True
+        if isinstance(node, ast.Attribute) and node.attr in sinks.NAMES and not _is_eval_mode(node):
+            return True
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = {alias.name for alias in node.names} | {getattr(node, "module", None)}
+            if names & {"runpy", "marshal", "builtins"}:
+                return True
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and node.value in ("exec", "eval", "builtins")
+        ):
+            return True
+        launches = launches or (isinstance(node, ast.Name) and node.id == "subprocess")
+    return launches and len(tree.body) < 40
+
+
+def _is_eval_mode(node: ast.Attribute) -> bool:
+    """`model.eval()` and `torch.exec...` are methods, not the builtins."""
+    return node.attr in ("eval", "exec")
+
+
+def _relevant(tree: ast.Module) -> frozenset[str]:
+    """Return the functions from which a sink name can be reached, by a fixpoint over called names."""
+    uses: dict[str, set[str]] = {}
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            names = {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
+            names |= {c.attr for c in ast.walk(node) if isinstance(c, ast.Attribute) and not _is_eval_mode(c)}
+            uses.setdefault(node.name, set()).update(names)
+            if names & sinks.NAMES:
+                found.add(node.name)
+    while True:
+        more = {name for name, used in uses.items() if name not in found and used & found}
+        if not more:
+            return frozenset(found)
+        found |= more
+
+
+def _unreached(tree: ast.Module, state: State) -> Iterator[Sink]:
+    """Yield exec() calls that the walk did not come by and whose argument is no plain literal."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or id(node) in state.visited:
+            continue
+        if isinstance(node.func, ast.Name) and node.func.id in ("exec", "eval") and node.args:
+            if isinstance(node.args[0], ast.Constant):
+                continue
+            reason = f"{node.func.id}() of text that cannot be decoded statically"
+            yield Sink(node.func.id, node.lineno, node.col_offset + 1, reason=reason, node=node)
+
+
+def _choose(layer: Layer, found: list[Sink], file: str, opaque: list[Opaque]) -> Sink | None:
+    """Pick the sink whose content is the payload of a shim; say so where a script also runs other text."""
+    own = [sink for sink in found if sink.module is None]
+    if not own:
+        return None
+    tree = parse(layer.raw).tree
+    size = _nodes(tree) if tree is not None else 0
+    largest = max(own, key=lambda sink: len(sink.content.value) if sink.content else 0)
+    payload = parse(_layer(0, largest.content or Const(b"")).raw).tree
+    inner = _nodes(payload) if payload is not None else len((largest.content or Const(b"")).value) // 5
+    span = Span(file, layer.index, largest.line, largest.column)
+    if inner < size:
+        if inner > 8:
+            opaque.append(Opaque(span, "the script also runs decoded text, which is not merged into the analysis"))
+        return None
+    for sink in own:
+        if sink is not largest and sink.content != largest.content:
+            where = Span(file, layer.index, sink.line, sink.column)
+            opaque.append(Opaque(where, "the shim runs a second text besides its payload"))
+    if size > _OWN_CODE:
+        opaque.append(Opaque(span, "the shim holds more code of its own than a decoder needs"))
+    return largest
+
+
+def _nodes(tree: ast.Module) -> int:
+    return sum(not isinstance(node, (ast.Constant, ast.expr_context)) for node in ast.walk(tree))

@@ -105,6 +105,7 @@ def _collect(
         duplicate_of=duplicate_of,
         seed_in_name=_seed_of(path),
         problems=problems,
+        settings_block=frozenset(collector.settings.block & collector.settings.values.keys()),
         run_spans=tuple(collector.run_spans),
     )
 

@@ -23,6 +23,7 @@ class Settings:
 
     def __init__(self) -> None:
         self.values: dict[str, tuple[str, int]] = {}
+        self.block: set[str] = set()
         self._in_block = False
         self._json: list[str] | None = None
         self._json_line = 0
@@ -33,6 +34,7 @@ class Settings:
             self._continue_json(text)
         elif self._in_block and (row := _BLOCK_ROW.match(text)):
             self._put(row[1], row[2].strip(), number, replace=True)
+            self.block.add(row[1])
         elif _BLOCK.match(text):
             self._in_block = True
         else:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from auditor.intake.logs import read_logs
 from auditor.intake.manifest import claim_of, read_manifest
+from auditor.intake.readme import claim_in_text
 from auditor.limits import Limits
 from auditor.measure.facts import facts_of
 from auditor.measure.headline import resolve_headline
@@ -18,6 +21,9 @@ def gather(submission: Submission, program: Program | None, edition: Edition, li
     """Read logs and claims of a submission and put its measurements together."""
     logs = read_logs(submission, limits.logs)
     claim = claim_of(read_manifest(submission))
+    if claim.bpb is None:
+        stated = claim_in_text(submission)
+        claim = claim if stated is None else replace(stated, problem=claim.problem)
     headline = resolve_headline(claim, logs)
     code = shipped_code_bytes(submission, program)
     rows = seed_rows(logs, headline, code)

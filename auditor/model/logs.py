@@ -100,6 +100,8 @@ class LogFile:
     """Seed that the file name states: claimed, not observed."""
     problems: tuple[str, ...] = ()
     """What kept parts of the file from being read (size, damaged encoding, overlong lines)."""
+    settings_block: frozenset[str] = frozenset()
+    """Names among `hyperparameters` that stand in a settings block, where every line is one setting."""
     run_spans: tuple[tuple[int, int], ...] = ()
     """First and last line of each run."""
 

@@ -1,0 +1,255 @@
+"""Log what the rewritten script adds up and prints, bounded in memory, and fire a callback at a chosen moment.
+
+Must not change a value that passes through it, and must not decide anything.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from array import array
+from collections import deque
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+
+CHAIN = 4
+"""Calls above a logged place that are remembered: enough to reach the eval function from a helper."""
+MAX_ARRAY = 1 << 17
+"""Elements of the largest array logged: weights and gradients are larger or irrelevant."""
+MAX_KEY = 1 << 17
+"""Elements kept per key before its oldest half is dropped."""
+MAX_TOTAL = 1 << 23
+"""Elements kept altogether; later ones are dropped, and the log says so."""
+MAX_LINES = 4000
+RECENT = 48
+"""Arrays remembered so that a scalar added to an accumulator can be traced to the array whose sum it is."""
+
+
+class KeyLog:
+    """The entries of one key: values, and for every entry its length, moment and the calls around it."""
+
+    __slots__ = ("chains", "dropped", "lengths", "size", "times", "values")
+
+    def __init__(self) -> None:
+        self.values: list[np.ndarray] = []
+        self.lengths = array("q")
+        self.times = array("q")
+        self.chains = array("q")
+        self.size = 0
+        self.dropped = 0
+
+    def halve(self) -> int:
+        """Drop the older half of the entries; return how many elements went."""
+        cut = len(self.values) // 2
+        gone = sum(len(v) for v in self.values[:cut])
+        del self.values[:cut], self.lengths[:cut], self.times[:cut], self.chains[: cut * CHAIN]
+        self.size -= gone
+        self.dropped += cut
+        return gone
+
+
+class Recorder:
+    """The object behind the hook name of a rewritten script."""
+
+    def __init__(self, hook: str, lower: Callable[[str, Any], Any]) -> None:
+        self.run_name = hook + "_run"
+        self.keys: dict[int, KeyLog] = {}
+        self.lines: list[dict[str, Any]] = []
+        self.pending: dict[int, list[tuple[str, float]]] = {}
+        self.recent: deque[tuple[float, float, np.ndarray]] = deque(maxlen=RECENT)
+        self.now = 0
+        self.total = 0
+        self.overflow = False
+        self.down = lower
+        self.fire_at: int | None = None
+        self.fire: Callable[[], None] = lambda: None
+        self.watch: tuple[int, int] | None = None
+        """(key, entry number): call `seen` as soon as this many entries of the key are logged."""
+        self.seen: Callable[[], None] = lambda: None
+        self.busy = False
+
+    # Moments ------------------------------------------------------------------------------------------------------
+
+    def tick(self) -> int:
+        self.now += 1
+        if self.fire_at is not None and self.now >= self.fire_at:
+            self.fire_at = None
+            self.fire()
+        return self.now
+
+    def enter(self) -> int:
+        return self.tick()
+
+    def chain(self, first: int) -> tuple[int, ...]:
+        """Moments at which the calls around the current place began, innermost first."""
+        out = [first]
+        frame = sys._getframe(3)
+        for _ in range(24):
+            frame = frame.f_back  # type: ignore[assignment]
+            if frame is None or len(out) == CHAIN:
+                break
+            run = frame.f_locals.get(self.run_name) if self.run_name in frame.f_code.co_varnames else None
+            if isinstance(run, int) and run != out[-1]:
+                out.append(run)
+        return tuple(out + [0] * (CHAIN - len(out)))
+
+    # Arithmetic ---------------------------------------------------------------------------------------------------
+
+    def method(self, key: int, owner: Any, name: str, run: int) -> Any:
+        function = getattr(owner, name)
+        if isinstance(owner, ModuleType) or isinstance(owner, type):
+
+            def reduce_argument(*args: Any, **kwargs: Any) -> Any:
+                if len(args) == 1 and not ({"dim", "axis"} & kwargs.keys()):
+                    self.note(key, args[0], run, True)
+                return function(*args, **kwargs)
+
+            return reduce_argument
+        if isinstance(owner, torch.Tensor | np.ndarray):
+
+            def reduce_owner(*args: Any, **kwargs: Any) -> Any:
+                whole = not args and not ({"dim", "axis"} & kwargs.keys())
+                if whole or owner.ndim == 1:
+                    self.note(key, owner, run, True)
+                return function(*args, **kwargs)
+
+            return reduce_owner
+        return function
+
+    def elements(self, key: int, values: Any, run: int) -> Any:
+        if isinstance(values, list | tuple | torch.Tensor | np.ndarray):
+            self.note(key, values, run, True)
+        return values
+
+    def add(self, key: int, value: Any, run: int) -> Any:
+        self.note(key, value, run, False)
+        return value
+
+    def subtract(self, key: int, value: Any, run: int) -> Any:
+        if isinstance(value, float | int | torch.Tensor | np.ndarray | np.generic) and not isinstance(value, bool):
+            self.note(key, -value, run, False)
+        return value
+
+    def store(self, key: int, value: Any, run: int) -> Any:
+        if isinstance(value, float | torch.Tensor | np.ndarray | np.floating):
+            self.note(key, value, run, False)
+        return value
+
+    def note(self, key: int, value: Any, run: int, reduced: bool) -> None:
+        """Log `value` under `key`; a scalar is replaced by the recent array whose sum or mean it is."""
+        if self.busy or self.overflow:
+            return
+        self.busy = True
+        try:
+            data = as_array(value)
+        finally:
+            self.busy = False
+        if data is None:
+            return
+        if reduced and data.size > 1:
+            self.remember(data)
+        elif data.size == 1:
+            data = self.origin(data)
+        self.tick()
+        log = self.keys.get(key)
+        if log is None:
+            log = self.keys[key] = KeyLog()
+        log.values.append(data)
+        log.lengths.append(data.size)
+        log.times.append(self.now)
+        log.chains.extend(self.chain(run))
+        log.size += data.size
+        self.total += data.size + CHAIN
+        if log.size > MAX_KEY or len(log.values) > MAX_KEY:
+            self.total -= log.halve()
+        self.overflow = self.total > MAX_TOTAL
+        if self.watch is not None and self.watch[0] == key and len(log.values) + log.dropped >= self.watch[1]:
+            self.watch = None
+            self.seen()
+
+    def remember(self, data: np.ndarray) -> None:
+        self.recent.append((float(data.sum()), float(data.mean()), data))
+
+    def origin(self, scalar: np.ndarray) -> np.ndarray:
+        value = float(scalar[0])
+        for total, mean, data in reversed(self.recent):
+            if close(value, total) or close(value, mean):
+                return data
+            if close(-value, total) or close(-value, mean):
+                return -data
+        return scalar
+
+    # Printing -----------------------------------------------------------------------------------------------------
+
+    def piece(self, site: int, prefix: str, value: Any) -> Any:
+        number = as_float(value)
+        if number is not None:
+            self.pending.setdefault(site, []).append((prefix, number))
+        return value
+
+    def line(self, site: int, text: str) -> str:
+        pieces = self.pending.pop(site, [])
+        if pieces and len(self.lines) < MAX_LINES:
+            moment = self.tick()
+            self.lines.append({"site": site, "text": text[:400], "pieces": pieces[:24], "at": moment})
+        return text
+
+
+    def plain(self, text: str) -> None:
+        """Log a printed line; the numbers of one that no f-string made are read from its text."""
+        if self.lines and self.lines[-1]["text"] == text[:400]:
+            self.lines[-1]["printed"] = True
+            return
+        found = [(m.group(1), float(m.group(2))) for m in NUMBER.finditer(text[:2000])]
+        if found and len(self.lines) < MAX_LINES:
+            line = {"site": -1, "text": text[:400], "pieces": found[:24], "at": self.tick(), "printed": True}
+            self.lines.append(line)
+
+
+NUMBER = re.compile(r"([A-Za-z_][\w ]{0,30}[:= ]+)(-?\d+\.\d+)")
+
+
+def close(a: float, b: float) -> bool:
+    return abs(a - b) <= 2e-6 * max(abs(a), 1e-9)
+
+
+def as_float(value: Any) -> float | None:
+    if isinstance(value, torch.Tensor) and value.numel() == 1 and value.is_floating_point():
+        return float(value.detach())
+    if isinstance(value, float | np.floating):
+        return float(value)
+    return None
+
+
+def as_array(value: Any) -> np.ndarray | None:
+    """Return a flat float64 copy of a number, array, tensor or list of them; None for anything else."""
+    if isinstance(value, torch.Tensor):
+        if value.numel() == 0 or value.numel() > MAX_ARRAY or value.is_complex() or value.device.type == "meta":
+            return None
+        flat: np.ndarray = value.detach().reshape(-1).to(torch.float64).numpy().copy()
+        return flat
+    if isinstance(value, np.ndarray | np.generic):
+        flat = np.asarray(value)
+        if flat.dtype.kind not in "fiub" or not 0 < flat.size <= MAX_ARRAY:
+            return None
+        return flat.astype(np.float64).reshape(-1)
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float | int):
+        return np.array([float(value)]) if abs(value) < 1e300 else None
+    if isinstance(value, list | tuple) and 0 < len(value) <= MAX_ARRAY:
+        return as_joined(value)
+    return None
+
+
+def as_joined(values: list[Any] | tuple[Any, ...]) -> np.ndarray | None:
+    kinds = (float, int, np.ndarray, np.generic, torch.Tensor)
+    if not all(isinstance(v, kinds) and not isinstance(v, bool) for v in values):
+        return None
+    parts = [as_array(v) for v in values]
+    kept = [p for p in parts if p is not None]
+    return np.concatenate(kept) if kept and len(kept) == len(parts) else None

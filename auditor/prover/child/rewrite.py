@@ -1,0 +1,242 @@
+"""Rewrite a script so that its arithmetic is logged, without using any of its names.
+
+Logged are sums and means, accumulations (`a += e`, `a = a + e`, `a.add_(e)`), stores (`a[i] = e`), list appends and the
+values that f-strings print. The rewritten program computes exactly what the original does; only simple constants in
+class bodies, signatures and upper-case module names pass through the settings table on their way in.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+REDUCTIONS = frozenset({"sum", "mean", "nansum", "nanmean", "fsum", "average"})
+"""Methods and functions whose argument is logged before they run."""
+
+
+@dataclass
+class Sites:
+    """What the rewriter numbered: keys of logged places and the statements of every function."""
+
+    keys: list[tuple[str, str, int, int]] = field(default_factory=list)
+    """(function, text of the target, line, column) by key number."""
+    statements: list[tuple[str, int]] = field(default_factory=list)
+    """(function, line) by statement number."""
+    index: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def shared(self, function: str, text: str, node: ast.AST) -> int:
+        """Number the accumulator `text` of `function`: branches that add to one accumulator share a key."""
+        known = self.index.get((function, text))
+        if known is None:
+            known = self.index[(function, text)] = self.place(function, text, node)
+        return known
+
+    def place(self, function: str, text: str, node: ast.AST) -> int:
+        self.keys.append((function, text, getattr(node, "lineno", 0), getattr(node, "col_offset", 0) + 1))
+        return len(self.keys) - 1
+
+
+class Rewriter(ast.NodeTransformer):
+    """Insert calls of the recorder, known to the program under one unguessable name."""
+
+    def __init__(self, hook: str, sites: Sites) -> None:
+        self.hook = hook
+        self.run = hook + "_run"
+        self.cover = hook + "_cover"
+        self.sites = sites
+        self.stack: list[str] = []
+
+    @property
+    def function(self) -> str:
+        return ".".join(self.stack) or "<module>"
+
+    def call(self, method: str, *args: ast.expr) -> ast.Call:
+        target = ast.Attribute(ast.Name(self.hook, ast.Load()), method, ast.Load())
+        return ast.Call(target, list(args), [])
+
+    def running(self) -> ast.expr:
+        return ast.Name(self.run, ast.Load())
+
+    # Scopes -------------------------------------------------------------------------------------------------------
+
+    def body(self, statements: list[ast.stmt]) -> list[ast.stmt]:
+        out: list[ast.stmt] = []
+        for statement in statements:
+            number = len(self.sites.statements)
+            self.sites.statements.append((self.function, statement.lineno))
+            mark = ast.Assign(
+                [ast.Subscript(ast.Name(self.cover, ast.Load()), ast.Constant(number), ast.Store())], ast.Constant(1)
+            )
+            out.append(ast.copy_location(mark, statement))
+            result = self.visit(statement)
+            out.extend(result if isinstance(result, list) else [result])
+        return out
+
+    def visit_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
+        node.decorator_list = [self.visit(d) for d in node.decorator_list]
+        self.lower_defaults(node.args)
+        self.stack.append(node.name)
+        self.scan_blocks(node)
+        self.stack.pop()
+        enter = ast.Assign([ast.Name(self.run, ast.Store())], self.call("enter"))
+        head = 1 if docstring(node.body) else 0
+        node.body.insert(head, ast.copy_location(enter, node))
+        return node
+
+    visit_FunctionDef = visit_function  # type: ignore[assignment]
+    visit_AsyncFunctionDef = visit_function  # type: ignore[assignment]
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        self.stack.append(node.name)
+        for statement in node.body:
+            self.lower_assignment(statement)
+        node.body = [item for s in node.body for item in as_list(self.visit(s))]
+        self.stack.pop()
+        return node
+
+    def scan_blocks(self, node: ast.AST) -> None:
+        """Visit a statement's fields; lists of statements get coverage marks."""
+        for name, value in ast.iter_fields(node):
+            if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
+                setattr(node, name, self.marked(value))
+            elif name in ("args", "decorator_list", "returns", "type_params") and isinstance(node, ast.FunctionDef):
+                continue
+            elif isinstance(value, list):
+                setattr(node, name, [self.visit(v) if isinstance(v, ast.AST) else v for v in value])
+            elif isinstance(value, ast.AST):
+                setattr(node, name, self.visit(value))
+
+    def marked(self, statements: list[ast.stmt]) -> list[ast.stmt]:
+        head = statements[:1] if docstring(statements) else []
+        return head + self.body(statements[len(head) :])
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        if isinstance(node, ast.stmt | ast.excepthandler | ast.match_case) and self.stack:
+            self.scan_blocks(node)
+            return node
+        return super().generic_visit(node)
+
+    def visit_Module(self, node: ast.Module) -> ast.Module:
+        for statement in node.body:
+            self.lower_assignment(statement, upper_only=True)
+        node.body = [item for s in node.body for item in as_list(self.visit(s))]
+        head = 1 if docstring(node.body) else 0
+        while head < len(node.body) and is_future(node.body[head]):
+            head += 1
+        enter = ast.Assign([ast.Name(self.run, ast.Store())], self.call("enter"))
+        node.body.insert(head, ast.copy_location(enter, node.body[0] if node.body else node))
+        return ast.fix_missing_locations(node)
+
+    # Settings -----------------------------------------------------------------------------------------------------
+
+    def lower(self, name: str, value: ast.expr) -> ast.expr:
+        if isinstance(value, ast.Constant) and type(value.value) is int and value.value > 1:
+            return ast.copy_location(self.call("down", ast.Constant(name.upper()), value), value)
+        return value
+
+    def lower_assignment(self, statement: ast.stmt, upper_only: bool = False) -> None:
+        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+            target, value = statement.targets[0], statement.value
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            target, value = statement.target, statement.value
+        else:
+            return
+        if isinstance(target, ast.Name) and (target.id.isupper() or not upper_only):
+            statement.value = self.lower(target.id, value)
+
+    def lower_defaults(self, args: ast.arguments) -> None:
+        positional = [*args.posonlyargs, *args.args]
+        for arg, index in zip(reversed(positional), range(len(args.defaults) - 1, -1, -1), strict=False):
+            args.defaults[index] = self.lower(arg.arg, self.visit(args.defaults[index]))
+        for index, arg in enumerate(args.kwonlyargs):
+            default = args.kw_defaults[index]
+            if default is not None:
+                args.kw_defaults[index] = self.lower(arg.arg, self.visit(default))
+
+    # Arithmetic ---------------------------------------------------------------------------------------------------
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.lower_argparse(node)
+        super().generic_visit(node)
+        func = node.func
+        if isinstance(func, ast.Attribute) and func.attr in REDUCTIONS:
+            key = self.sites.place(self.function, ast.unparse(func), node)
+            node.func = ast.copy_location(
+                self.call("method", ast.Constant(key), func.value, ast.Constant(func.attr), self.running()), func
+            )
+        elif isinstance(func, ast.Name) and func.id == "sum" and len(node.args) == 1:
+            key = self.sites.place(self.function, "sum", node)
+            node.args[0] = self.call("elements", ast.Constant(key), node.args[0], self.running())
+        elif isinstance(func, ast.Attribute) and func.attr in ("append", "add_") and len(node.args) == 1:
+            key = self.sites.shared(self.function, ast.unparse(func.value), node)
+            node.args[0] = self.call("add", ast.Constant(key), node.args[0], self.running())
+        return node
+
+    def lower_argparse(self, node: ast.Call) -> None:
+        if not (isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument" and node.args):
+            return
+        first = node.args[0]
+        if isinstance(first, ast.Constant) and isinstance(first.value, str):
+            name = first.value.lstrip("-").replace("-", "_")
+            for keyword in node.keywords:
+                if keyword.arg == "default":
+                    keyword.value = self.lower(name, keyword.value)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        node = super().generic_visit(node)  # type: ignore[assignment]
+        if isinstance(node.op, ast.Add | ast.Sub) and not isinstance(node.value, ast.Constant):
+            key = self.sites.shared(self.function, ast.unparse(node.target), node)
+            method = "add" if isinstance(node.op, ast.Add) else "subtract"
+            node.value = self.call(method, ast.Constant(key), node.value, self.running())
+        return node
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        super().generic_visit(node)
+        target, value = node.targets[0], node.value
+        if isinstance(target, ast.Subscript) and not isinstance(value, ast.Constant):
+            key = self.sites.shared(self.function, ast.unparse(target.value) + "[]", node)
+            node.value = self.call("store", ast.Constant(key), value, self.running())
+        elif isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add) and isinstance(target, ast.Name):
+            if isinstance(value.left, ast.Name) and value.left.id == target.id:
+                key = self.sites.shared(self.function, target.id, node)
+                value.right = self.call("add", ast.Constant(key), value.right, self.running())
+        return node
+
+    # Printing -----------------------------------------------------------------------------------------------------
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        prefix = ""
+        number = self.sites.place(self.function, "f-string", node)
+        for part in node.values:
+            if isinstance(part, ast.Constant):
+                prefix = str(part.value)[-32:]
+            elif isinstance(part, ast.FormattedValue):
+                value = self.visit(part.value)
+                if part.conversion == -1:
+                    args = (ast.Constant(number), ast.Constant(prefix), value)
+                    value = ast.copy_location(self.call("piece", *args), part.value)
+                part.value = value
+                prefix = ""
+        return ast.copy_location(self.call("line", ast.Constant(number), node), node)
+
+
+def as_list(value: object) -> list[ast.stmt]:
+    return value if isinstance(value, list) else [value]  # type: ignore[list-item]
+
+
+def docstring(body: list[ast.stmt]) -> bool:
+    return bool(body) and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
+
+
+def is_future(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
+
+
+def rewrite(source: str, filename: str, hook: str, sites: Sites | None = None) -> tuple[ast.Module, Sites]:
+    """Return the instrumented tree of `source` and what its keys stand for, added to `sites` where given.
+
+    Raises SyntaxError where this interpreter cannot parse `source`.
+    """
+    rewriter = Rewriter(hook, sites or Sites())
+    tree = rewriter.visit(ast.parse(source, filename))
+    return tree, rewriter.sites

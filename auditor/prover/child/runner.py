@@ -1,0 +1,210 @@
+"""Run the rewritten script once, in this process, and send back what it logged."""
+
+from __future__ import annotations
+
+import builtins
+import io
+import json
+import os
+import random
+import signal
+import sys
+import traceback
+import types
+from typing import Any
+
+import memory
+import numpy as np
+import torch
+import world
+from program import Helpers, Program
+from recorder import CHAIN, Recorder
+from settings import Settings
+from stubs import Kernel, Stub
+from frames import send
+
+HEADER = 256
+MAGIC, VERSION = 20240520, 1
+
+
+class Run:
+    """One run of the script and its branches."""
+
+    def __init__(self, job: dict[str, Any], program: Program, variant: dict[str, Any], writer: int) -> None:
+        self.job, self.program, self.variant, self.writer = job, program, variant, writer
+        self.settings = Settings([(p, c) for p, c in job["table"]], {**job["exact"], **self.own_paths()})
+        self.recorder = Recorder(job["hook"], self.settings.down)
+        self.cover = bytearray(len(program.sites.statements))
+        self.stream = program.stream
+        self.branch = "main"
+        self.plan = sorted(variant.get("branches", []), key=lambda b: int(b["at"]))
+        self.patched = 0
+
+    def own_paths(self) -> dict[str, str]:
+        return {
+            "DATA_PATH": self.program.data,
+            "TOKENIZER_PATH": self.program.tokenizer,
+            "DATA_DIR": os.path.join(self.program.root, "data"),
+        }
+
+    # Data ---------------------------------------------------------------------------------------------------------
+
+    def write_stream(self, stream: np.ndarray) -> None:
+        header = np.zeros(HEADER, dtype="<i4")
+        header[:3] = MAGIC, VERSION, stream.size
+        path = os.path.join(self.program.data, "fineweb_val_000000.bin")
+        mode = "r+b" if os.path.exists(path) else "wb"
+        with io.open(path, mode) as file:  # noqa: UP020
+            file.write(header.tobytes() + stream.astype("<u2").tobytes())
+        if self.job["sidecar"]:
+            counts = self.program.lengths[stream]
+            path = os.path.join(self.program.data, "fineweb_val_bytes_000000.bin")
+            with io.open(path, mode if os.path.exists(path) else "wb") as file:  # noqa: UP020
+                file.write(header.tobytes() + counts.astype("<u2").tobytes())
+
+    def changed(self, changes: dict[str, int]) -> np.ndarray:
+        stream = self.stream.copy()
+        for position, token in changes.items():
+            stream[int(position)] = token
+        return stream
+
+    # Branches -----------------------------------------------------------------------------------------------------
+
+    def arm(self) -> None:
+        """Fire at the moment of the next planned branch."""
+        self.recorder.fire_at = int(self.plan[0]["at"]) if self.plan else None
+        self.recorder.fire = self.fork_due
+
+    def fork_due(self) -> None:
+        while self.plan and int(self.plan[0]["at"]) <= self.recorder.now:
+            branch = self.plan.pop(0)
+            child = os.fork()
+            if child == 0:
+                self.become(branch)
+                return
+            os.waitpid(child, 0)
+        self.arm()
+
+    def become(self, branch: dict[str, Any]) -> None:
+        """Turn this forked copy into `branch`: change its data and stop where nothing more is wanted."""
+        self.branch = branch["name"]
+        self.plan = []
+        signal.alarm(int(self.job["branch_seconds"]))
+        changes = {int(k): int(v) for k, v in branch["changes"].items()}
+        self.recorder.busy = True
+        self.patched = memory.patch_everything(self.stream, changes, set())
+        self.write_stream(self.changed(branch["changes"]))
+        self.recorder.busy = False
+        if branch.get("stop"):
+            self.recorder.watch = (int(branch["key"]), int(branch["stop"]))
+            self.recorder.seen = self.leave
+
+    def leave(self) -> None:
+        self.report(None)
+        os._exit(0)
+
+    # Running ------------------------------------------------------------------------------------------------------
+
+    def execute(self) -> None:
+        self.write_stream(self.changed(self.variant["changes"]))
+        os.chdir(self.program.root)
+        world.pin_all(dict(self.job["environment"]), self.settings, self.program.data, self.program.tokenizer)
+        random.seed(0)
+        torch.set_grad_enabled(True)
+        sys.path.insert(0, os.path.dirname(self.program.script))
+        sys.meta_path.insert(0, Helpers(self.program, {}))
+        module = types.ModuleType("__main__")
+        module.__file__ = self.program.script
+        sys.modules["__main__"] = module
+        sys.argv = [self.program.script, *self.job["argv"]]
+        setattr(builtins, self.job["hook"], self.recorder)
+        setattr(builtins, self.job["hook"] + "_cover", self.cover)
+        setattr(builtins, self.job["hook"] + "_run", 0)
+        self.watch_losses()
+        self.watch_prints()
+        self.arm()
+        error = None
+        try:
+            exec(self.program.main, module.__dict__)
+        except SystemExit as stop:
+            error = None if stop.code in (None, 0) else f"SystemExit: {str(stop.code)[:300]}"
+        except BaseException as problem:
+            error = describe(problem, self.program.script)
+        self.report(error)
+        os._exit(0)
+
+    def watch_losses(self) -> None:
+        """Remember the per-token values behind a mean or summed cross entropy."""
+        functional, recorder = torch.nn.functional, self.recorder
+        real = functional.cross_entropy
+
+        def cross_entropy(*args: Any, **kwargs: Any) -> Any:
+            out = real(*args, **kwargs)
+            if kwargs.get("reduction", "mean") != "none" and len(args) <= 2 and not recorder.overflow:
+                with torch.no_grad():
+                    each = real(*args, **{**kwargs, "reduction": "none"}).detach().reshape(-1).double().numpy()
+                if 1 < each.size <= 1 << 17:
+                    recorder.remember(each.copy())
+            return out
+
+        functional.cross_entropy = cross_entropy
+
+    def watch_prints(self) -> None:
+        recorder = self.recorder
+
+        def show(*values: Any, **kwargs: Any) -> None:
+            if len(values) > 1 or (values and not isinstance(values[0], str)):
+                recorder.plain(" ".join(str(v) for v in values))
+            elif values:
+                recorder.plain(values[0])
+
+        builtins.print = show
+
+    # Reporting ----------------------------------------------------------------------------------------------------
+
+    def report(self, error: str | None) -> None:
+        self.recorder.busy = True
+        signal.alarm(0)
+        meta = {
+            "error": error, "lines": self.recorder.lines, "now": self.recorder.now, "branch": self.branch,
+            "overflow": self.recorder.overflow, "lowered": self.settings.lowered, "read": self.settings.read,
+            "launches": Kernel.launches, "stubs": sorted(Stub.seen), "patched": self.patched,
+            "keys": {}, "coverage": self.coverage() if self.branch == "main" else {},
+        }  # fmt: skip
+        arrays: dict[str, np.ndarray] = {}
+        wanted = self.job.get("only")
+        for key, log in self.recorder.keys.items():
+            if (wanted is not None and key not in wanted) or log.size < int(self.job["least"]):
+                continue
+            meta["keys"][str(key)] = [*self.program.sites.keys[key], log.dropped]
+            arrays[f"v{key}"] = np.concatenate(log.values)
+            arrays[f"n{key}"] = np.asarray(log.lengths, dtype=np.int64)
+            arrays[f"t{key}"] = np.asarray(log.times, dtype=np.int64)
+            arrays[f"c{key}"] = np.asarray(log.chains, dtype=np.int64).reshape(-1, CHAIN)
+        arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
+        body = io.BytesIO()
+        np.savez(body, **arrays)  # type: ignore[arg-type]
+        send(self.writer, self.branch, body.getvalue())
+
+    def coverage(self) -> dict[str, list[int]]:
+        """Return (statements, of these executed) by function."""
+        out: dict[str, list[int]] = {}
+        for number, (function, _) in enumerate(self.program.sites.statements):
+            row = out.setdefault(function, [0, 0])
+            row[0] += 1
+            row[1] += self.cover[number]
+        return out
+
+
+def describe(problem: BaseException, script: str) -> str:
+    frames = traceback.extract_tb(problem.__traceback__)
+    own = [f for f in frames if f.filename == script]
+    where = f" at line {own[-1].lineno} in {own[-1].name}" if own else ""
+    last = frames[-1] if frames else None
+    deep = f" (raised in {os.path.basename(last.filename)}:{last.lineno})" if last and last not in own else ""
+    return f"{type(problem).__name__}: {str(problem)[:400]}{where}{deep}"
+
+
+def run(job: dict[str, Any], program: Program, variant: dict[str, Any], writer: int) -> None:
+    """Run `variant` and send its result and those of its branches to `writer`."""
+    Run(job, program, variant, writer).execute()

@@ -1,0 +1,58 @@
+"""Shrink settings: downwards only, and never to or from zero, off or empty, so that no feature changes its state.
+
+The table is data made by the parent; this module only applies it and keeps what it did for the report.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+
+class Settings:
+    """Lower numbers by the name under which the script reads or defines them."""
+
+    def __init__(self, table: list[tuple[str, int]], exact: dict[str, str]) -> None:
+        self.table = [(re.compile(pattern), cap) for pattern, cap in table]
+        self.exact = exact
+        """Settings that the miniature data dictates (vocabulary size, paths)."""
+        self.lowered: dict[str, tuple[str, str]] = {}
+        self.read: dict[str, str] = {}
+
+    def cap(self, name: str) -> int | None:
+        return next((cap for pattern, cap in self.table if pattern.fullmatch(name)), None)
+
+    def down(self, name: str, value: Any) -> Any:
+        """Return `value`, lowered to the cap of `name` where it is a larger number; type and spelling class are kept."""
+        if name in self.exact and isinstance(value, int) and not isinstance(value, bool):
+            return int(self.exact[name]) if self.exact[name].isdigit() and value > 1 else value
+        cap = self.cap(name)
+        number = as_number(value)
+        if cap is None or number is None or number <= cap:
+            return value
+        self.lowered[name] = (str(value), str(cap))
+        return type(value)(cap)
+
+    def environment(self, name: str, value: Any) -> Any:
+        """Return what the script gets for environment variable `name` whose value or default is `value`."""
+        if name in self.exact:
+            out: Any = self.exact[name]
+            out = int(out) if isinstance(value, int) and out.isdigit() else out
+        else:
+            out = self.down(name, value)
+        if len(self.read) < 2000:
+            self.read[name] = str(out)[:80]
+        return out
+
+
+def as_number(value: Any) -> float | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return float(value)
+    if isinstance(value, str):
+        try:
+            return float(value.strip().replace("_", ""))
+        except ValueError:
+            return None
+    return None

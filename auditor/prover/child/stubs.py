@@ -1,0 +1,204 @@
+"""Stand-ins for packages that need a GPU or are not installed, and for the collectives of one rank.
+
+Attention kernels are computed with torch's own attention; everything else absent imports, and does nothing.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+import types
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from fakecuda import Nothing, identity_decorator
+
+
+def attention(q: Any, k: Any, v: Any, *args: Any, causal: bool = False, **kwargs: Any) -> Any:
+    """Compute `flash_attn_func` on [batch, time, heads, width] with torch, window and grouped heads included."""
+    q, k, v = (t.transpose(1, 2) for t in (q, k, v))
+    if k.size(1) != q.size(1):
+        k, v = (t.repeat_interleave(q.size(1) // t.size(1), 1) for t in (k, v))
+    scale = kwargs.get("softmax_scale")
+    left, _ = kwargs.get("window_size") or (-1, -1)
+    mask = None
+    if left is not None and left >= 0:
+        rows, cols = torch.arange(q.size(2)).view(-1, 1), torch.arange(k.size(2)).view(1, -1)
+        mask = (cols <= rows) & (cols >= rows - left) if causal else (cols - rows).abs() <= left
+    dtype = torch.promote_types(q.dtype, torch.promote_types(k.dtype, v.dtype))
+    q, k, v = (t.to(dtype) for t in (q, k, v))
+    out = F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal and mask is None, scale=scale)
+    return out.transpose(1, 2).contiguous()
+
+
+def attention_varlen(q: Any, k: Any, v: Any, *args: Any, **kwargs: Any) -> Any:
+    """Compute `flash_attn_varlen_func` on packed [total, heads, width] sequence by sequence."""
+    starts = kwargs.get("cu_seqlens_q", args[0] if args else None)
+    bounds = [int(b) for b in starts]
+    extra = {key: kwargs[key] for key in ("causal", "softmax_scale", "window_size") if key in kwargs}
+    out = torch.zeros_like(q) + 0.0 * q
+    parts = []
+    end = 0
+    for a, b in zip(bounds, bounds[1:], strict=False):
+        if b > a:
+            parts.append(attention(q[None, a:b], k[None, a:b], v[None, a:b], **extra)[0])
+            end = b
+    return torch.cat([*parts, out[end:]]) if parts else out
+
+
+class Kernel(Nothing):
+    """A triton kernel whose launch does nothing; launches are counted."""
+
+    launches = 0
+
+    def __init__(self, function: Any = None) -> None:
+        self.function = function
+
+    def __getitem__(self, grid: Any) -> Any:
+        return self.launch
+
+    @staticmethod
+    def launch(*args: Any, **kwargs: Any) -> None:
+        Kernel.launches += 1
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return None
+
+
+def jit(*args: Any, **kwargs: Any) -> Any:
+    return Kernel(args[0]) if args and callable(args[0]) else Kernel
+
+
+class Stub(types.ModuleType):
+    """A module that has every attribute."""
+
+    __path__: list[str] = []
+    seen: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name in ATTENTION:
+            return ATTENTION[name]
+        if name == "get_kernel":
+            return lambda *a, **k: Stub("kernel")
+        if self.__name__.split(".")[0] == "triton":
+            return TRITON.get(name, Nothing())
+        if self.__name__.split(".")[0] in ("numba", "torch_xla"):
+            return range if name == "prange" else identity_decorator
+        if self.__name__.split(".")[0] == "tqdm":
+            return lambda values=(), *a, **k: values
+        return StubClass
+
+
+class StubClass(Nothing):
+    """Whatever a stubbed package offers: may be called, subclassed or used as a decorator."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and not kwargs and isinstance(args[0], types.FunctionType):
+            return args[0]
+        return super().__new__(cls)
+
+
+ATTENTION: dict[str, Any] = {
+    "flash_attn_func": attention,
+    "flash_attn_varlen_func": attention_varlen,
+    "flash_attn_3_func": attention,
+    "flash_attn_qkvpacked_func": lambda qkv, *a, **k: attention(*qkv.unbind(2), **k),
+}
+TRITON: dict[str, Any] = {
+    "jit": jit,
+    "autotune": lambda *a, **k: lambda function: function,
+    "heuristics": lambda *a, **k: lambda function: function,
+    "cdiv": lambda a, b: -(-a // b),
+    "next_power_of_2": lambda n: 1 << max(int(n) - 1, 0).bit_length(),
+    "__version__": "3.0.0",
+}
+
+
+class StubFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Last on the path: answers for what nobody else has."""
+
+    def __init__(self, names: set[str]) -> None:
+        self.names = names
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
+        if fullname.split(".")[0] not in self.names:
+            return None
+        Stub.seen.add(fullname.split(".")[0])
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+
+    def create_module(self, spec: Any) -> Any:
+        return Stub(spec.name)
+
+    def exec_module(self, module: Any) -> None:
+        return None
+
+
+def install(names: list[str]) -> None:
+    """Answer imports of `names` (packages that this machine lacks) with stubs, the collectives with those of one rank."""
+    absent = {name for name in names if name not in sys.modules and importlib.util.find_spec(name) is None}
+    sys.meta_path.append(StubFinder(absent | {"triton"}))
+    patch_collectives()
+    wrapper = type("DistributedDataParallel", (Wrapped,), {})
+    torch.nn.parallel.DistributedDataParallel = wrapper  # type: ignore[misc]
+    torch.nn.parallel.distributed.DistributedDataParallel = wrapper  # type: ignore[misc]
+
+
+class Wrapped(torch.nn.Module):
+    """A module wrapped for one rank."""
+
+    def __init__(self, module: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+        self.module = module
+        self.require_backward_grad_sync = True
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self.module(*args, **kwargs)
+
+    def no_sync(self) -> Any:
+        return Nothing()
+
+    def register_comm_hook(self, *args: Any) -> None:
+        return None
+
+
+def patch_collectives() -> None:
+    dist = torch.distributed
+    state = {"on": False}
+
+    def initialise(*args: Any, **kwargs: Any) -> None:
+        state["on"] = True
+
+    def copy_first(out: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(out, list):
+            if isinstance(out[0], torch.Tensor):
+                out[0].copy_(value)
+            else:
+                out[0] = value
+        else:
+            out.view(-1).copy_((value[0] if isinstance(value, list) else value).reshape(-1))
+        return Nothing()
+
+    quiet = lambda *a, **k: Nothing()  # noqa: E731
+    table: dict[str, Any] = {
+        "init_process_group": initialise,
+        "destroy_process_group": initialise,
+        "is_initialized": lambda: state["on"],
+        "is_available": lambda: True,
+        "get_rank": lambda *a: 0,
+        "get_world_size": lambda *a: 1,
+        "new_group": lambda *a, **k: None,
+        "scatter_object_list": lambda out, values, *a, **k: out.__setitem__(0, values[0]),
+    }
+    for name in ("all_reduce", "barrier", "broadcast", "reduce", "broadcast_object_list", "monitored_barrier", "send"):
+        table[name] = quiet
+    for name in ("all_gather", "all_gather_into_tensor", "reduce_scatter_tensor", "reduce_scatter", "gather"):
+        table[name] = copy_first
+    table["all_gather_object"] = copy_first
+    table["gather_object"] = lambda value, out=None, *a, **k: copy_first(out, value) if out else None
+    for name, function in table.items():
+        setattr(dist, name, function)

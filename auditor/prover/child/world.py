@@ -1,0 +1,234 @@
+"""Pin everything outside torch that could differ between two runs: clock, environment, paths, processes, seeds."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from settings import Settings
+
+CLOCK_START = 1_700_000_000.0
+CLOCK_STEP = 0.001
+"""Seconds that pass per reading of the clock: budgets of 600 s are never the reason for anything."""
+
+
+class Clock:
+    """A clock that moves only when it is read."""
+
+    def __init__(self) -> None:
+        self.value = CLOCK_START
+
+    def __call__(self) -> float:
+        self.value += CLOCK_STEP
+        return self.value
+
+
+def pin_clock() -> None:
+    clock = Clock()
+    for name in ("time", "perf_counter", "monotonic", "process_time", "thread_time"):
+        setattr(time, name, clock)
+        setattr(time, name + "_ns", lambda: int(clock() * 1e9))
+    time.sleep = lambda seconds: None
+
+
+def pin_seeds() -> None:
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+    counter = [0]
+
+    def fresh() -> uuid.UUID:
+        counter[0] += 1
+        return uuid.UUID(int=counter[0])
+
+    uuid.uuid4 = uuid.uuid1 = fresh  # type: ignore[assignment]
+    os.getpid = lambda: 4242
+    os.urandom = lambda n: bytes(i % 251 for i in range(n))
+
+
+class Environment(dict):  # type: ignore[type-arg]
+    """`os.environ` whose readings, defaults included, pass through the settings table."""
+
+    def __init__(self, values: dict[str, str], settings: Settings) -> None:
+        super().__init__({k: str(settings.environment(k, v)) for k, v in values.items()})
+        self.settings = settings
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        if key in self:
+            return dict.__getitem__(self, key)
+        if default is None and key not in self.settings.exact:
+            return None
+        return self.settings.environment(str(key), default)
+
+    def __getitem__(self, key: Any) -> Any:
+        if not dict.__contains__(self, key) and key in self.settings.exact:
+            return self.settings.exact[key]
+        return dict.__getitem__(self, key)
+
+    def copy(self) -> dict[str, str]:  # type: ignore[override]
+        return dict(self)
+
+
+def pin_environment(values: dict[str, str], settings: Settings) -> None:
+    environment = Environment(values, settings)
+    os.environ = environment  # type: ignore[assignment]
+    os.getenv = environment.get  # type: ignore[assignment]
+    os.putenv = lambda *a: None  # type: ignore[assignment]
+
+
+class Paths:
+    """Send every look at contest data or a tokenizer, wherever the script expects it, to the miniature's own."""
+
+    def __init__(self, data: str, tokenizer: str) -> None:
+        self.data, self.tokenizer = data, tokenizer
+
+    def pattern(self, text: str) -> str:
+        """Return `text` or, where nothing matches it and it speaks of contest shards, the same name in our folder."""
+        name = os.path.basename(text)
+        if "fineweb_" in name or name.endswith((".bin", ".bin*")):
+            return os.path.join(self.data, name)
+        return text
+
+    def file(self, path: Any) -> Any:
+        text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+        if not isinstance(text, str) or REAL_EXISTS(text):
+            return path
+        if text.endswith(".model"):
+            return self.tokenizer
+        if text.endswith(".vocab"):
+            return self.tokenizer[: -len(".model")] + ".vocab"
+        name = os.path.basename(text)
+        if "fineweb_" in name and REAL_EXISTS(os.path.join(self.data, name)):
+            return os.path.join(self.data, name)
+        if os.path.basename(text.rstrip("/")).startswith("fineweb"):
+            return self.data
+        return path
+
+
+REAL_EXISTS = os.path.exists
+REAL_GLOB: Any = glob.iglob
+REAL_PATH_GLOB = pathlib.Path.glob
+REAL_PATH_EXISTS = pathlib.Path.exists
+
+
+def pin_paths(paths: Paths) -> None:
+    def find(pattern: Any, *args: Any, **kwargs: Any) -> list[str]:
+        found = list(REAL_GLOB(pattern, *args, **kwargs))
+        return found or sorted(REAL_GLOB(paths.pattern(os.fspath(pattern))))
+
+    def path_find(self: pathlib.Path, pattern: str, **kwargs: Any) -> Iterator[pathlib.Path]:
+        found = list(REAL_PATH_GLOB(self, pattern, **kwargs))
+        if not found and "fineweb_" in pattern:
+            found = [p for p in map(pathlib.Path, REAL_GLOB(paths.data + "/*")) if fnmatch.fnmatch(p.name, pattern)]
+        return iter(sorted(found))
+
+    glob.glob = find
+    glob.iglob = lambda *a, **k: iter(find(*a, **k))  # type: ignore[assignment]
+    pathlib.Path.glob = path_find  # type: ignore[method-assign, assignment]
+    os.path.exists = lambda p: REAL_EXISTS(paths.file(p))  # type: ignore[assignment]
+    os.path.isfile = lambda p: REAL_EXISTS(paths.file(p))  # type: ignore[assignment]
+    pathlib.Path.exists = lambda self, **k: REAL_EXISTS(paths.file(self))  # type: ignore[method-assign, assignment]
+    pathlib.Path.is_file = lambda self, **k: REAL_EXISTS(paths.file(self))  # type: ignore[method-assign, assignment]
+    redirect_readers(paths)
+
+
+def redirect_readers(paths: Paths) -> None:
+    import builtins
+
+    real_open, real_fromfile, real_memmap = builtins.open, np.fromfile, np.memmap
+
+    def open_file(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        reading = not set(mode) & set("wax")
+        return real_open(paths.file(file) if reading and not isinstance(file, int) else file, mode, *args, **kwargs)
+
+    builtins.open = open_file
+    np.fromfile = lambda file, *a, **k: real_fromfile(paths.file(file), *a, **k)
+
+    class Memmap(real_memmap):  # type: ignore[misc, valid-type, type-arg]
+        def __new__(cls, file: Any, *args: Any, **kwargs: Any) -> Any:
+            return real_memmap(paths.file(file), *args, **kwargs)
+
+    np.memmap = Memmap
+    try:
+        import sentencepiece
+    except ImportError:
+        return
+    real_load = sentencepiece.SentencePieceProcessor.Load
+
+    def load(self: Any, model_file: Any = None, *args: Any, **kwargs: Any) -> Any:
+        return real_load(self, paths.file(model_file) if model_file else model_file, *args, **kwargs)
+
+    real_init = sentencepiece.SentencePieceProcessor.__init__
+
+    def init(self: Any, model_file: Any = None, *args: Any, **kwargs: Any) -> None:
+        real_init(self, paths.file(str(model_file)) if model_file else model_file, *args, **kwargs)
+
+    sentencepiece.SentencePieceProcessor.Load = sentencepiece.SentencePieceProcessor.load = load
+    sentencepiece.SentencePieceProcessor.__init__ = init
+
+
+def pin_processes() -> None:
+    """Answer every subprocess with success and silence; `lrzip` copies its input to its output."""
+
+    def run(command: Any, *args: Any, **kwargs: Any) -> Any:
+        words = command.split() if isinstance(command, str) else [str(w) for w in command]
+        if words and os.path.basename(words[0]) in ("lrzip", "xz", "zstd", "brotli"):
+            imitate_compressor(words)
+        text = kwargs.get("text") or kwargs.get("universal_newlines") or kwargs.get("encoding")
+        empty: Any = "" if text else b""
+        return subprocess.CompletedProcess(command, 0, empty, empty)
+
+    class Process:
+        returncode = 0
+        stdout = stderr = stdin = None
+
+        def __init__(self, command: Any, *args: Any, **kwargs: Any) -> None:
+            run(command)
+
+        def communicate(self, *args: Any, **kwargs: Any) -> tuple[bytes, bytes]:
+            return b"", b""
+
+        def wait(self, *args: Any, **kwargs: Any) -> int:
+            return 0
+
+        poll = wait
+
+    subprocess.run = run
+    subprocess.check_output = lambda *a, **k: run(*a, **k).stdout
+    subprocess.check_call = subprocess.call = lambda *a, **k: 0
+    subprocess.Popen = Process  # type: ignore[misc, assignment]
+    os.system = lambda command: 0
+    shutil.which = lambda name, *a, **k: "/usr/bin/" + str(name)  # type: ignore[assignment]
+
+
+def imitate_compressor(words: list[str]) -> None:
+    """Copy the input named last to the file after `-o`, or to the name that the tool would choose."""
+    source = words[-1]
+    if "-o" in words[:-1]:
+        target = words[words.index("-o") + 1]
+    else:
+        target = source[: -len(".lrz")] if source.endswith(".lrz") else source + ".lrz"
+    if REAL_EXISTS(source) and source != target:
+        shutil.copyfile(source, target)
+
+
+def pin_all(values: dict[str, str], settings: Settings, data: str, tokenizer: str) -> None:
+    """Pin the world for one run."""
+    pin_clock()
+    pin_seeds()
+    pin_environment(values, settings)
+    pin_paths(Paths(data, tokenizer))
+    pin_processes()
+    sys.setrecursionlimit(20_000)

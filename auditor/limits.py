@@ -160,6 +160,18 @@ class SandboxLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class HtmlLimits:
+    """Caps that keep an HTML report readable by a browser."""
+
+    context_lines: int = 4
+    """Lines shown around a remark."""
+    line_chars: int = 2_000
+    """Characters of one source line: a shim's literal has up to 60,000 and nobody reads them."""
+    whole_lines: int = 60_000
+    """Source lines in one file; beyond that (many submissions) only lines near a remark are kept."""
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """All caps."""
 
@@ -172,6 +184,7 @@ class Limits:
     report: ReportLimits = field(default_factory=ReportLimits)
     sarif: SarifLimits = field(default_factory=SarifLimits)
     github: GithubLimits = field(default_factory=GithubLimits)
+    html: HtmlLimits = field(default_factory=HtmlLimits)
     sandbox: SandboxLimits = field(default_factory=SandboxLimits)
 
 

@@ -167,9 +167,9 @@ class _Writer:
     def closing(self, report: AuditReport) -> str:
         version, edition = prose(report.version), prose(report.edition)
         return (
-            f"---\nMade by pgolf {version} under the rules of edition {edition}. It read code and logs and ran nothing. "
-            "It can be wrong: to dispute a finding, name its fingerprint and the line that shows otherwise, and a person "
-            "looks again. Decisions are the maintainers'.\n"
+            f"---\nMade by pgolf {version} under the rules of edition {edition}. It read code and logs and ran "
+            "nothing. It can be wrong: to dispute a finding, name its fingerprint and the line that shows otherwise, "
+            "and a person looks again. Decisions are the maintainers'.\n"
         )
 
 

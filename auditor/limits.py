@@ -26,6 +26,8 @@ class IntakeLimits:
     """One git plumbing command; listing the whole contest tree takes under 0.1 s."""
     git_output_bytes: int = 64_000_000
     """Output of one git command; a tree listing of the contest is about 0.2 MB."""
+    fetch_seconds: float = 900.0
+    """Fetching one pull request with the contest's history, about 210 MB, over a slow line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class FrontendLimits:
     """Address space of that child: deep nesting fails here and not in the auditor."""
     nesting: int = 180
     """Bracket nesting that the host's parser is trusted with in process (CPython's own limit is 200)."""
+    in_process_bytes: int = 2_000_000
+    """Source parsed without trying it in a child first; the largest real payload is 0.4 MB."""
 
 
 @dataclass(frozen=True, slots=True)

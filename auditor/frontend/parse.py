@@ -9,8 +9,13 @@ import ast
 import io
 import tokenize
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+
+from auditor.frontend import pep701
+from auditor.frontend.child import child_refusal
+from auditor.frontend.fstrings import scan
+from auditor.limits import DEFAULT_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,8 @@ class Parsed:
     error: str | None = None
     line: int | None = None
     column: int | None = None
+    undecided: bool = False
+    """The parse gave up on a resource, which says nothing about the syntax."""
 
 
 def decode(raw: bytes) -> str:
@@ -38,11 +45,26 @@ def parse(raw: bytes) -> Parsed:
         text = decode(raw)
     except (SyntaxError, UnicodeDecodeError, LookupError) as error:
         return Parsed(None, None, error=str(error))
+    scanned = scan(text)
+    if scanned.depth > DEFAULT_LIMITS.frontend.nesting or len(raw) > DEFAULT_LIMITS.frontend.in_process_bytes:
+        refusal = child_refusal(raw, DEFAULT_LIMITS.frontend)
+        if refusal is not None:
+            return Parsed(text, None, error=refusal)
+    first = _parse(raw, text)
+    if first.tree is not None or not any(True for _ in pep701.places(scanned.formatted, text)):
+        return first
+    changed, _ = pep701.requote(scanned.formatted, text)
+    second = _parse(changed.encode("utf-8", "surrogatepass"), text, recode=True)
+    return replace(second, requoted=True) if second.tree is not None else second
+
+
+def _parse(raw: bytes, text: str, *, recode: bool = False) -> Parsed:
+    source: bytes | str = raw.decode("utf-8", "surrogatepass").removeprefix("\ufeff") if recode else raw
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Parsed(text, ast.parse(raw))
+            return Parsed(text, ast.parse(source))
     except SyntaxError as error:
         return Parsed(text, None, error=error.msg, line=error.lineno, column=error.offset)
     except (ValueError, MemoryError, RecursionError, OverflowError) as error:
-        return Parsed(text, None, error=f"{type(error).__name__}: {error}")
+        return Parsed(text, None, error=f"{type(error).__name__}: {error}", undecided=True)

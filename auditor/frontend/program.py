@@ -9,6 +9,7 @@ import ast
 import posixpath
 from collections.abc import Iterator
 
+from auditor.frontend import compat
 from auditor.frontend.parse import parse
 from auditor.limits import Limits
 from auditor.model.source import Module, Program, Unpacked
@@ -25,33 +26,41 @@ def load_program(submission: Submission, target_python: str, limits: Limits) -> 
     entry = submission.file(submission.script)
     if entry is None or entry.data is None or len(entry.data) > limits.intake.script_bytes:
         return None
-    main = _module("__main__", entry.path, entry.data, submission, limits)
-    helpers = tuple(_helpers(main, submission, limits))
+    target = compat.version(target_python)
+    main = _module("__main__", entry.path, entry.data, submission, target, limits)
+    helpers = tuple(_helpers(main, submission, target, limits))
     natives = tuple(e.path for e in submission.files if e.path.endswith(_NATIVE) and e.kind is FileKind.REGULAR)
     return Program(main, helpers, natives)
 
 
-def _module(name: str, path: str, data: bytes, submission: Submission, limits: Limits) -> Module:
+def _module(
+    name: str, path: str, data: bytes, submission: Submission, target: compat.Version, limits: Limits
+) -> Module:
     def sibling(relative: str) -> bytes | None:
         found = submission.file(relative)
         return found.data if found else None
 
-    return _parsed(name, unpack(data, path, sibling, limits.unpack))
+    return _parsed(name, unpack(data, path, sibling, limits.unpack), target)
 
 
-def _parsed(name: str, unpacked: Unpacked) -> Module:
+def _parsed(name: str, unpacked: Unpacked, target: compat.Version) -> Module:
     parsed = parse(unpacked.payload.raw)
     return Module(
         name=name,
         unpacked=unpacked,
         tree=parsed.tree,
         requoted=parsed.requoted,
+        problems=tuple(
+            problem
+            for layer in unpacked.layers
+            for problem in compat.problems(layer.raw, unpacked.file, layer.index, target)
+        ),
         host_error=parsed.error,
         outer=tuple(parse(layer.raw).tree for layer in unpacked.layers[:-1]),
     )
 
 
-def _helpers(main: Module, submission: Submission, limits: Limits) -> Iterator[Module]:
+def _helpers(main: Module, submission: Submission, target: compat.Version, limits: Limits) -> Iterator[Module]:
     """Yield shipped modules that the script imports, transitively, and modules that it carries as text."""
     seen = {main.file}
     names = {"__main__"}
@@ -61,7 +70,7 @@ def _helpers(main: Module, submission: Submission, limits: Limits) -> Iterator[M
         for name, layer in module.unpacked.embedded:
             if name not in names:
                 names.add(name)
-                inner = _parsed(name, Unpacked(module.file, (*module.unpacked.layers[: layer.index], layer)))
+                inner = _parsed(name, Unpacked(module.file, (*module.unpacked.layers[: layer.index], layer)), target)
                 queue.append(inner)
                 yield inner
         for tree in (*module.outer, module.tree):
@@ -72,7 +81,7 @@ def _helpers(main: Module, submission: Submission, limits: Limits) -> Iterator[M
                         continue
                     seen.add(path)
                     names.add(name)
-                    helper = _module(name, path, entry.data, submission, limits)
+                    helper = _module(name, path, entry.data, submission, target, limits)
                     queue.append(helper)
                     yield helper
 

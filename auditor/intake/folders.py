@@ -42,7 +42,9 @@ def submission_folders(tree: Tree, outside: tuple[str, ...]) -> list[str]:
         if any(_inside(folder, parent) for parent in found):
             if manifest and trainer:
                 found.append(folder)
-        elif manifest or (trainer and folder not in holders) or (_track_child(folder, outside) and folder not in holders):
+        elif (
+            manifest or (trainer and folder not in holders) or (_track_child(folder, outside) and folder not in holders)
+        ):
             found.append(folder)
     return sorted(folder for folder in found if not _only_holds_others(folder, found, direct))
 

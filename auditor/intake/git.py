@@ -120,22 +120,38 @@ def _listing(root: Path, commit: str, limits: IntakeLimits) -> dict[str, str]:
 
 
 def _run(root: Path, arguments: list[str], limits: IntakeLimits) -> bytes | None:
-    """Return the output of one git command, None where it fails."""
+    """Return the output of one git command on a checkout, None where it fails."""
+    return plumbing(root / ".git", arguments, limits)
+
+
+def plumbing(
+    git_dir: Path,
+    arguments: list[str],
+    limits: IntakeLimits,
+    *,
+    stdin: bytes = b"",
+    seconds: float | None = None,
+    protocols: str = "none",
+) -> bytes | None:
+    """Return the output of one git command, None where it fails; `IntakeError` where git cannot be used at all.
+
+    `protocols` names the transports that it may use ("https:file"), none by default.
+    """
     git = shutil.which("git")
     if git is None:
-        raise IntakeError("git is not installed; without it a checkout's changes cannot be told from the rest")
-    command = [git, "--no-pager", "--no-optional-locks", f"--git-dir={root / '.git'}"]
+        raise IntakeError("git is not installed; without it no commit can be read")
+    command = [git, "--no-pager", "--no-optional-locks", f"--git-dir={git_dir}"]
     for setting in _HARDENING:
         command += ["-c", setting]
     try:
         done = subprocess.run(
             [*command, *arguments],
             cwd="/" if os.path.isdir("/") else None,
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
+            env={**_environment(), "GIT_ALLOW_PROTOCOL": protocols},
+            input=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=limits.git_seconds,
+            timeout=seconds or limits.git_seconds,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -157,7 +173,6 @@ def _environment() -> dict[str, str]:
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_NO_LAZY_FETCH": "1",
         "GIT_NO_REPLACE_OBJECTS": "1",
-        "GIT_ALLOW_PROTOCOL": "none",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_PAGER": "",
         "GIT_EXTERNAL_DIFF": "",

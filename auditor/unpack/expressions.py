@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from auditor.unpack import calls, methods, sinks, statements
 from auditor.unpack.state import State, absolute
@@ -431,7 +432,7 @@ def _named(state: State, node: ast.NamedExpr, scope: Scope) -> Value:
     return value
 
 
-_EXPRESSIONS = {
+_EXPRESSIONS: dict[type[ast.expr], Callable[[State, Any, Scope], Value]] = {
     ast.Constant: _constant,
     ast.Name: _name,
     ast.Attribute: _attribute,

@@ -11,11 +11,15 @@ from typing import Any
 from auditor.errors import UnpackError
 from auditor.unpack.codecs import decode_text
 from auditor.unpack.state import State
-from auditor.unpack.values import UNKNOWN, Const, Mapping_, Sequence_, Trail, Value
+from auditor.unpack.values import NO_TRAIL, UNKNOWN, Const, Mapping_, Sequence_, Trail, Value
 
 _INT_BITS = 1 << 16
 _PLAIN = frozenset(
-    ["strip", "lstrip", "rstrip", "lower", "upper", "swapcase", "split", "rsplit", "splitlines", "partition", "rpartition", "startswith", "endswith", "find", "rfind", "index", "rindex", "count", "encode", "decode", "removeprefix", "removesuffix", "hex", "isdigit", "tobytes"]
+    (
+        *("strip", "lstrip", "rstrip", "lower", "upper", "swapcase", "split", "rsplit", "splitlines", "partition"),
+        *("rpartition", "startswith", "endswith", "find", "rfind", "index", "rindex", "count", "encode", "decode"),
+        *("removeprefix", "removesuffix", "hex", "isdigit", "tobytes"),
+    )
 )
 _OPERATORS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -55,7 +59,7 @@ def plain(value: Value) -> Any:
     raise LookupError("unknown")
 
 
-def lift(value: Any, trail: Trail = Trail()) -> Value:
+def lift(value: Any, trail: Trail = NO_TRAIL) -> Value:
     """Wrap a Python value made of constants, lists, tuples and dicts."""
     if isinstance(value, (list, tuple)):
         return Sequence_([lift(item, trail) for item in value], "tuple" if isinstance(value, tuple) else "list")
@@ -179,10 +183,12 @@ def _text_encoding(args: list[Any], named: dict[str, Any]) -> None:
 
 
 def _join(state: State, owner: Const, args: Sequence[Value]) -> Value:
+    if len(args) == 1 and isinstance(args[0], Const) and owner.value == "" and isinstance(args[0].value, str):
+        return args[0]
     if len(args) != 1 or not isinstance(args[0], Sequence_):
         return UNKNOWN
     trail, total = owner.trail, 0
-    parts = []
+    parts: list[str | bytes] = []
     for item in args[0].items:
         if not isinstance(item, Const) or not isinstance(item.value, type(owner.value)):
             return UNKNOWN

@@ -18,16 +18,21 @@ from auditor.unpack.values import (
     Value,
 )
 
-_BINARY = frozenset(
-    ["marshal.loads", "marshal.load", "types.FunctionType", "types.CodeType", "pickle.loads", "dill.loads", "cloudpickle.loads"]
-)
-_CODE_OBJECTS = frozenset(["marshal.loads", "marshal.load", "types.FunctionType", "types.CodeType"])
+_CODE_OBJECTS = frozenset(("marshal.loads", "marshal.load", "types.FunctionType", "types.CodeType"))
 _PROCESSES = frozenset(
-    ["subprocess.run", "subprocess.call", "subprocess.check_call", "subprocess.check_output", "subprocess.Popen", "os.execv", "os.execve", "os.execvp", "os.execvpe", "os.execl", "os.execlp", "os.system", "os.popen", "os.spawnv"]
+    (
+        *(f"subprocess.{name}" for name in ("run", "call", "check_call", "check_output", "Popen")),
+        *(f"os.{name}" for name in ("execv", "execve", "execvp", "execvpe", "execl", "execlp", "system", "popen")),
+    )
 )
 NAMES = frozenset(
-    ["exec", "eval", "run_path", "run_module", "exec_module", "load_module", "spec_from_file_location", "SourceFileLoader", "FunctionType", "CodeType", "marshal", "__builtins__", "builtins", "execfile", "execv", "execve", "execvp", "execvpe", "execl", "execlp", "InteractiveInterpreter", "runpy"]
+    (
+        *("exec", "eval", "run_path", "run_module", "runpy", "exec_module", "load_module", "spec_from_file_location"),
+        *("SourceFileLoader", "FunctionType", "CodeType", "marshal", "__builtins__", "builtins"),
+        *("execv", "execve", "execvp", "execvpe", "execl", "execlp", "InteractiveInterpreter"),
+    )
 )
+"""Names that can lead to running text; a script that has none of them is no shim."""
 
 
 def record(

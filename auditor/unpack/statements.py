@@ -6,8 +6,8 @@ Control flow that cannot be decided is walked on both sides and what the sides d
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from auditor.unpack import calls, expressions
 from auditor.unpack.methods import binary
@@ -316,7 +316,7 @@ def _delete(state: State, node: ast.Delete, scope: Scope) -> Signal:
     return None
 
 
-_STATEMENTS = {
+_STATEMENTS: dict[type[ast.stmt], Callable[[State, Any, Scope], Signal]] = {
     ast.Import: _import,
     ast.ImportFrom: _import_from,
     ast.Assign: _assign,

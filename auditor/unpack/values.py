@@ -28,12 +28,15 @@ class Trail:
         return Trail((*self.codecs, codec), self.origin, self.file)
 
 
+NO_TRAIL: Final = Trail()
+
+
 @dataclass(frozen=True, slots=True)
 class Const:
     """A known constant: None, bool, int, float, str, bytes. `value` is never mutated."""
 
     value: Any
-    trail: Trail = Trail()
+    trail: Trail = NO_TRAIL
 
 
 @dataclass(slots=True)

@@ -19,24 +19,28 @@ def register(app: typer.Typer) -> None:
 
 
 def _audit(
-    pr_dir: Annotated[Path, typer.Argument(metavar="PR_DIR", help="A submission folder, or a directory of some.")],
+    pr_dir: Annotated[
+        Path | None, typer.Argument(metavar="[PR_DIR]", help="A submission folder, or a directory of some.")
+    ] = None,
     format_: Annotated[str, typer.Option("--format", "-f", help=f"One of: {', '.join(_FORMATS)}.")] = "text",
     edition: Annotated[str | None, typer.Option(help="Rules of a date (default: the newest).")] = None,
     script: Annotated[str | None, typer.Option(help="The script, where the guess is wrong.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the report to this file.")] = None,
     base: Annotated[str | None, typer.Option(metavar="REF", help="Audit what was added since this commit.")] = None,
     target_python: Annotated[str | None, typer.Option(metavar="V", help="Python that must parse the script.")] = None,
+    git: Annotated[
+        str | None, typer.Option(metavar="REPO", help="With --pr: a checkout, bare snapshot or https URL.")
+    ] = None,
+    pr: Annotated[int | None, typer.Option(metavar="N", min=1, help="With --git: the pull request's number.")] = None,
     waivers: Annotated[Path | None, typer.Option(metavar="FILE", help="A reviewer's waivers (TOML or JSON).")] = None,
 ) -> None:
     from auditor.report.emit import emit
     from auditor.report.formats import Format
-    from auditor.usecases.audit import AuditOptions, audit
+    from auditor.usecases.audit import AuditOptions, audit, audit_pull
     from auditor.waivers import read_waivers
 
     if format_ not in _FORMATS:
         raise typer.BadParameter(f"{format_!r} is not one of {', '.join(_FORMATS)}", param_hint="--format")
-    if not pr_dir.is_dir():
-        raise typer.BadParameter(f"{pr_dir} is not a directory", param_hint="PR_DIR")
     if target_python is not None and target_python not in _PYTHONS:
         raise typer.BadParameter(f"known versions: {', '.join(_PYTHONS)}", param_hint="--target-python")
     options = AuditOptions(
@@ -46,9 +50,15 @@ def _audit(
         target_python=target_python,
         waivers=() if waivers is None else read_waivers(waivers, pr_dir),
     )
-    report = audit(pr_dir, options)
+    if git is not None and pr is not None and pr_dir is None:
+        report = audit_pull(git, pr, options)
+    elif pr_dir is None or git is not None or pr is not None:
+        raise typer.BadParameter("give PR_DIR, or both --git and --pr", param_hint="PR_DIR")
+    elif not pr_dir.is_dir():
+        raise typer.BadParameter(f"{pr_dir} is not a directory", param_hint="PR_DIR")
+    else:
+        report = audit(pr_dir, options)
     chosen = Format(format_)
     emit(report, chosen, output)
-    if chosen is Format.SARIF:
-        return
-    raise typer.Exit(exit_code(submission.verdict for submission in report.submissions))
+    if chosen is not Format.SARIF:
+        raise typer.Exit(exit_code(submission.verdict for submission in report.submissions))

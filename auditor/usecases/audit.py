@@ -5,8 +5,9 @@ Prints nothing and writes nothing. A stage that fails costs its submission a PG9
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +20,7 @@ from auditor.model.evidence import Claim, Evidence, Headline
 from auditor.model.finding import Effect, Finding, Pass, Ruling
 from auditor.model.report import AuditReport, SubmissionReport, Waiver
 from auditor.model.source import Program
-from auditor.model.submission import Submission
+from auditor.model.submission import Intake, RootProblem, Submission
 from auditor.rules.context import RuleContext
 from auditor.rules.data import Edition, cards
 from auditor.rules.data import edition as load_edition
@@ -77,14 +78,41 @@ def audit(root: Path, options: AuditOptions | None = None) -> AuditReport:
     from auditor.intake.discover import discover
 
     options = options or AuditOptions()
-    edition = load_edition(options.edition)
     found = discover(root, options.base, options.limits.intake, options.script)
+    return audit_intake(found, options)
+
+
+def audit_pull(source: str, number: int, options: AuditOptions | None = None) -> AuditReport:
+    """Audit a pull request straight from a repository: a local checkout or bare snapshot, or an https URL.
+
+    Raises IntakeError where there is no such pull request or git cannot fetch it.
+    """
+    from auditor.intake.discover import discover
+    from auditor.intake.snapshot import extract, fetch, git_dir_of
+
+    options = options or AuditOptions()
+    limits = options.limits.intake
+    with tempfile.TemporaryDirectory(prefix="pgolf-") as scratch:
+        git_dir = git_dir_of(Path(source)) or fetch(source, number, Path(scratch), limits)
+        tree = Path(scratch) / "tree"
+        tree.mkdir()
+        written = extract(git_dir.resolve(), number, tree, limits)
+        found = discover(tree, None, limits, options.script)
+        outside = tuple(RootProblem(path, "changed outside every submission folder") for path in written.outside)
+        found = replace(found, root=f"{source}#{number}", base=written.base, problems=(*found.problems, *outside))
+        return audit_intake(found, options, head=written.head)
+
+
+def audit_intake(found: Intake, options: AuditOptions, *, head: str | None = None) -> AuditReport:
+    """Audit submissions that were read already."""
+    edition = load_edition(options.edition)
     reports = tuple(audit_submission(submission, edition, options) for submission in found.submissions)
     return AuditReport(
         version=__version__,
         edition=edition.name,
-        root=str(root),
+        root=found.root,
         submissions=reports,
+        head=head,
         base=found.base,
         problems=found.problems,
         stale_waivers=stale(options.waivers, reports),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
+from auditor.measure.implied import implied
 from auditor.measure.rows import headline_metric
 from auditor.measure.select import in_run, main_logs, metric_run
 from auditor.measure.timing import eval_times
 from auditor.model.evidence import Claim, Headline, SeedRow
 from auditor.model.logs import LogFile
 from auditor.rules.data import Edition
+
+CANONICAL_BYTES = 151_078_222.0
+"""Bytes of the full validation set where no edition says otherwise."""
 
 
 def facts_of(
@@ -29,15 +32,8 @@ def facts_of(
         "python": {"seen_in_logs": sorted({row.python for row in rows if row.python})},
         "size": _size(rows, code_bytes, cap),
         "timing": {"per_seed": [_timing(row, used[row.file]) for row in rows]},
-        "bpb": _bpb(claim, headline, rows, used),
+        "bpb": _bpb(claim, headline, rows, used, edition.numbers["val_bytes"] if edition else CANONICAL_BYTES),
     }
-
-
-def implied_bytes(val_loss: float | None, bpb: float | None, tokens: float | None) -> float | None:
-    """Return the validation bytes that a loss (nats per token), a bpb and a token count imply together."""
-    if not val_loss or not bpb or not tokens:
-        return None
-    return val_loss / math.log(2.0) * tokens / bpb
 
 
 def _size(rows: Sequence[SeedRow], code_bytes: int | None, cap: int) -> dict[str, Any]:
@@ -86,12 +82,14 @@ def _seconds(ms: float | None) -> float | None:
     return None if ms is None else round(ms / 1000.0, 3)
 
 
-def _bpb(claim: Claim, headline: Headline, rows: Sequence[SeedRow], used: dict[str, LogFile]) -> dict[str, Any]:
+def _bpb(
+    claim: Claim, headline: Headline, rows: Sequence[SeedRow], used: dict[str, LogFile], canonical: float
+) -> dict[str, Any]:
     per_seed: list[dict[str, Any]] = []
     for row in rows:
         metric = headline_metric(used[row.file], headline)
         tokens = val_tokens(used[row.file])
-        implied = implied_bytes(row.val_loss, row.bpb, tokens)
+        measured = implied(metric, tokens, canonical) if metric is not None else None
         per_seed.append(
             {
                 "seed": row.seed,
@@ -101,7 +99,11 @@ def _bpb(claim: Claim, headline: Headline, rows: Sequence[SeedRow], used: dict[s
                 "metric": metric.name if metric else None,
                 "line": metric.line if metric else None,
                 "val_tokens": tokens,
-                "implied_bytes": None if implied is None else round(implied),
+                "implied_bytes": None if measured is None else round(measured.bytes),
+                "bytes_per_token": None if measured is None else round(measured.bytes / measured.tokens, 5),
+                "implied_over_canonical": None if measured is None else round(measured.ratio, 6),
+                "tokenizer": None if measured is None else measured.tokenizer,
+                "subset": None if measured is None else measured.subset,
             }
         )
     known = [item["implied_bytes"] for item in per_seed if item["implied_bytes"] is not None]

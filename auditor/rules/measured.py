@@ -1,0 +1,63 @@
+"""What the rules on logs, sizes and times share: places in logs, and how the track lowers an effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from auditor.measure.select import main_logs, observed_seed
+from auditor.model.finding import Effect, PathStep
+from auditor.model.logs import LogFile
+from auditor.model.source import Span
+from auditor.model.submission import Track
+from auditor.rules.context import RuleContext
+
+_RAW_CHARS = 200
+
+
+def place(file: str, line: int) -> Span:
+    """Return the place of a log line."""
+    return Span(file, 0, max(line, 1))
+
+
+def step(file: str, line: int, raw: str, message: str) -> PathStep:
+    """Return a step that quotes a log line."""
+    return PathStep("LOG", place(file, line), "", f"{message}: {quoted(raw)}")
+
+
+def quoted(raw: str) -> str:
+    """Return a log line as a quotation, cut where it is long."""
+    text = " ".join(raw.split())
+    return f'"{text}"' if len(text) <= _RAW_CHARS else f'"{text[: _RAW_CHARS - 1]}…"'
+
+
+def seed_name(log: LogFile) -> str:
+    """Name a run: its seed where the log prints one, else its file."""
+    seed = observed_seed(log)
+    return log.file if seed is None else f"seed {seed} ({log.file})"
+
+
+def counted_logs(ctx: RuleContext) -> list[LogFile]:
+    """Return the logs that count for this submission."""
+    return main_logs(ctx.evidence.logs)
+
+
+def is_record(ctx: RuleContext) -> bool:
+    """Say whether the submission stands under the record track, whose budgets bind."""
+    return ctx.submission.track is Track.RECORD
+
+
+def for_track(ctx: RuleContext, effect: Effect) -> Effect:
+    """Return the effect under the record track and a note elsewhere: other tracks have no such budget."""
+    return effect if is_record(ctx) else Effect.NOTE
+
+
+def number_of(ctx: RuleContext, name: str) -> float:
+    """Return a number of the edition."""
+    return ctx.edition.numbers[name]
+
+
+def listing(items: Iterable[str], limit: int = 6) -> str:
+    """Join the first items, saying how many more there are."""
+    found = list(items)
+    more = f" and {len(found) - limit} more" if len(found) > limit else ""
+    return ", ".join(found[:limit]) + more

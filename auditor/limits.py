@@ -176,6 +176,46 @@ class HtmlLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class FleetLimits:
+    """Caps on one task of a corpus run."""
+
+    task_seconds: float = 120.0
+    """Wall time of one pull request: the slowest real one carries dozens of folders and takes about 30 s."""
+    worker_memory_bytes: int = 4_000_000_000
+    """Address space of a worker: a parse child's cap and as much again; workers use 0.3 GB of it."""
+    worker_tasks: int = 200
+    """Tasks after which a worker is replaced, so that nothing grows over a whole run."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProverLimits:
+    """Caps on one behavioural proof."""
+
+    budget_seconds: float = 120.0
+    """All conditions of one submission; the median on two idle cores is given in the README."""
+    run_seconds: float = 60.0
+    """One run of the script, training included; the slowest of 89 real ones took 24 s under load."""
+    branch_seconds: float = 30.0
+    """One forked copy of an evaluation."""
+    cpu_seconds: int = 120
+    """CPU time of any one process of a job: a run that ignores its time ends here."""
+    result_bytes: int = 64_000_000
+    """What one variant may return; the largest real one returned 22 MB."""
+    report_bytes: int = 256_000_000
+    """What a job may return altogether."""
+    resident_bytes: int = 6_000_000_000
+    """Memory of all processes of a job, pages that forks share counted each time: three processes of 0.6 GB."""
+    address_bytes: int = 8_000_000_000
+    """Address space of each: torch maps more than it uses."""
+    targets: int = 2_048
+    """Scored tokens of the small validation text: 32 sequences of 64."""
+    targets_large: int = 16_384
+    """Scored tokens of the large one: past hard-coded thresholds of 10,000 tokens."""
+    submission_bytes: int = 64_000_000
+    """Files of the submission placed beside the script; an artifact has at most 16 MB."""
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """All caps."""
 
@@ -189,7 +229,9 @@ class Limits:
     sarif: SarifLimits = field(default_factory=SarifLimits)
     github: GithubLimits = field(default_factory=GithubLimits)
     html: HtmlLimits = field(default_factory=HtmlLimits)
+    fleet: FleetLimits = field(default_factory=FleetLimits)
     sandbox: SandboxLimits = field(default_factory=SandboxLimits)
+    prover: ProverLimits = field(default_factory=ProverLimits)
 
 
 DEFAULT_LIMITS = Limits()

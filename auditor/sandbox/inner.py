@@ -101,7 +101,7 @@ def _excess(child: int, config: dict[str, Any], started: float) -> str | None:
     limits = config["watch"]
     if time.monotonic() - started > limits["wall_seconds"]:
         return "wall time"
-    resident, threads = _status(child)
+    resident, threads = _together() if config["forks"] else _status(child)
     if resident > limits["resident_bytes"]:
         return "memory"
     if threads > limits["processes"]:
@@ -124,6 +124,13 @@ def _status(child: int) -> tuple[int, int]:
     except (OSError, ValueError):
         return 0, 0
     return resident, threads
+
+
+def _together() -> tuple[int, int]:
+    """Return (resident bytes, threads) of every process of the namespace but this one; shared pages count each time."""
+    others = [int(name) for name in os.listdir("/proc") if name.isdecimal() and int(name) != os.getpid()]
+    rows = [_status(process) for process in others]
+    return sum(resident for resident, _ in rows), sum(threads for _, threads in rows)
 
 
 def _used(root: str) -> int:

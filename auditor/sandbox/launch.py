@@ -138,7 +138,7 @@ def _config(
     """Return the supervisor's orders as JSON-ready data."""
     wrapped, limits = level == SandboxLevel.BWRAP, request.limits
     machine = seccomp.machine()
-    block = seccomp.build(machine) if machine is not None and level >= SandboxLevel.LOCK else None
+    block = seccomp.build(machine, request.forks) if machine is not None and level >= SandboxLevel.LOCK else None
     env = {"HOME": root, "TMPDIR": root, "SANDBOX_REPORT_FD": str(pipes.write["report"]), "PATH": "/usr/bin:/bin"}
     drop = None
     if able.root:
@@ -165,6 +165,7 @@ def _config(
             "processes": limits.processes,
             "scratch_bytes": limits.scratch_bytes,
         },
+        "forks": request.forks,
         "measure_scratch": request.writable and not wrapped,
         "collect": list(request.collect),
         "collect_limits": {

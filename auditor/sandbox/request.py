@@ -56,6 +56,9 @@ class SandboxRequest:
     collect: tuple[str, ...] = ()
     """Glob patterns of files below the scratch to bring back when the program has ended or was stopped."""
     runtime: Runtime | None = None
+    forks: bool = False
+    """True lets the program fork; `limits.processes` then bounds threads of all its processes, `resident_bytes` their
+    memory together. Needs bubblewrap, whose process namespace ends them all; nothing else can be executed either way."""
     limits: SandboxLimits = field(default_factory=SandboxLimits)
 
 

@@ -22,6 +22,8 @@ def run(request: SandboxRequest, level: SandboxLevel | None = None) -> SandboxRe
         raise SandboxUnavailable("no sandbox on this machine: " + "; ".join(able.missing))
     if chosen > able.best:
         raise SandboxUnavailable(f"level {chosen.name} is not available: " + "; ".join(able.missing))
+    if request.forks and chosen < SandboxLevel.BWRAP:
+        raise SandboxUnavailable("a program that may fork needs bubblewrap, and it is not available here")
     _check_paths(request)
     return execute(request, chosen, able)
 

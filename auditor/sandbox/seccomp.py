@@ -72,8 +72,8 @@ def machine() -> str | None:
     return name if name in ARCHITECTURES else None
 
 
-def build(name: str) -> Filter:
-    """Assemble the filter for the architecture `name` (a key of `ARCHITECTURES`)."""
+def build(name: str, forks: bool = False) -> Filter:
+    """Assemble the filter for the architecture `name` (a key of `ARCHITECTURES`); `forks` lets processes be made."""
     code = _Assembler()
     code.add(_LOAD, 4)
     code.add(_JEQ, ARCHITECTURES[name][1], 1, 0)
@@ -88,7 +88,7 @@ def build(name: str) -> Filter:
             code.refuse(answer)
     for call, number in numbers("special", name).items():
         block = _Assembler()
-        _judge(call, block)
+        _judge(call, block, forks)
         code.add(_JEQ, number, 0, len(block.code))
         code.slots += [len(code.code) + slot for slot in block.slots]
         code.code += block.code
@@ -97,11 +97,12 @@ def build(name: str) -> Filter:
     return Filter(program, tuple(code.slots))
 
 
-def _judge(call: str, code: _Assembler) -> None:
+def _judge(call: str, code: _Assembler, forks: bool) -> None:
     """Emit the judgement of one call by its arguments."""
     if call == "clone":
         code.argument(0)
-        code.add(_JSET, _CLONE_THREAD, 0, 1)
+        if not forks:
+            code.add(_JSET, _CLONE_THREAD, 0, 1)
         code.add(_JSET, _CLONE_NEW, 0, 1)
         code.refuse()
         code.allow()

@@ -1,0 +1,197 @@
+"""Find the place in the script whose logged elements reproduce the printed metric: those numbers, and no others, are it.
+
+Uses arithmetic only. Names of functions and variables are reported, never consulted.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from auditor.prover.runlog import PrintedLine, RunLog, Trace
+
+LN2 = math.log(2.0)
+EXACT = 2e-6
+"""Relative agreement asked of a number intercepted before rounding: float32 sums of 2,000 terms agree to 1e-6."""
+LOSS = re.compile(r"(loss|nll|ce)[\s:=]*$", re.IGNORECASE)
+BPB = re.compile(r"(bpb|bits[ _]?per[ _]?byte)[\s:=]*$", re.IGNORECASE)
+PROGRESS = re.compile(r"^\W*(step|iter|epoch)?[ :=]*\d+\s*/\s*\d+|^\W*(step|iter)[ :=]*\d+|progress|running", re.IGNORECASE)
+DIGITS = re.compile(r"-?\d+\.\d{5,}")
+
+
+@dataclass(frozen=True, slots=True)
+class MetricLine:
+    """A printed result."""
+
+    line: PrintedLine
+    loss: float | None
+    bpb: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The elements that make up the printed metric."""
+
+    metric: MetricLine
+    key: int
+    function: str
+    target: str
+    source_line: int
+    first: int
+    """Index of the first entry of the key that belongs to the metric, dropped entries included."""
+    entries: int
+    values: np.ndarray
+    """float64 [elements], in the order in which they were logged."""
+    owners: np.ndarray
+    """int64 [elements]: entry of each element, counted from `first`."""
+    times: np.ndarray
+    """int64 [entries]."""
+    start: int
+    """Moment at which the call that scored began."""
+    unit: float
+    """Nats per logged unit: 1, or ln 2 where the script logs bits."""
+    by: str
+    """"val_loss" or "val_bpb": which printed number the elements reproduce."""
+
+    @property
+    def scored(self) -> int:
+        """Elements that are not exactly zero: masks leave zeros."""
+        return int(np.count_nonzero(self.values))
+
+    @property
+    def ordered(self) -> bool:
+        """True where the elements came in many entries, so that their order is the order of scoring."""
+        return self.entries >= 8
+
+
+def metric_lines(log: RunLog) -> list[MetricLine]:
+    """Return the lines that print a bits-per-byte figure, progress lines left out, in order."""
+    out = []
+    for line in log.lines:
+        loss = next((number for prefix, number in line.numbers if LOSS.search(prefix)), None)
+        bpb = next((number for prefix, number in line.numbers if BPB.search(prefix)), None)
+        precise = line.exact or DIGITS.search(line.text)
+        if bpb is not None and math.isfinite(bpb) and precise and not PROGRESS.search(line.text):
+            out.append(MetricLine(line, loss, bpb))
+    return out
+
+
+def label(text: str) -> str:
+    """Return a line's wording without its numbers, to recognise it in another run."""
+    words = re.split(r"val_loss|val_bpb|loss|bpb", text, maxsplit=1, flags=re.IGNORECASE)[0]
+    return re.sub(r"[\d.:=\s]+", " ", words).strip().lower()
+
+
+def candidates(trace: Trace, before: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (first entry, end entry, moment of the enclosing call) of runs of entries that may be one evaluation."""
+    stop = int(np.searchsorted(trace.times, before))
+    seen: set[tuple[int, int]] = set()
+    for level in range(trace.chains.shape[1]):
+        calls = trace.chains[:stop, level]
+        if not calls.size:
+            return
+        cuts = np.flatnonzero(np.diff(calls)) + 1
+        bounds = [0, *cuts.tolist(), stop]
+        for a, b in list(zip(bounds, bounds[1:], strict=False))[-8:]:
+            if int(calls[a]) and (a, b) not in seen:
+                seen.add((a, b))
+                yield a, b, int(calls[a])
+
+
+def tails(trace: Trace, before: int, wanted: int) -> Iterator[tuple[int, int, int]]:
+    """Yield the run of last entries before the line that holds exactly `wanted` non-zero elements, if there is one."""
+    stop = int(np.searchsorted(trace.times, before))
+    offsets = trace.offsets
+    filled = np.concatenate([[0], np.cumsum(trace.values != 0)])[offsets]
+    start = np.flatnonzero(filled[: stop + 1] == filled[stop] - wanted)
+    if start.size and stop:
+        a = int(start[-1])
+        yield a, stop, int(trace.times[a]) - 1
+
+
+def find_site(log: RunLog, metric: MetricLine, targets: int, real_bytes: int, only: int | None = None) -> Site | None:
+    """Return the site of `metric` in `log`, None where no logged run reproduces it.
+
+    `targets` and `real_bytes` are those of the miniature's whole validation text.
+    """
+    found: list[tuple[tuple[float, ...], Site]] = []
+    totals = call_totals(log, metric.line.at)
+    for trace in log.traces.values():
+        if only is not None and trace.key != only:
+            continue
+        offsets = trace.offsets
+        for a, b, call in [*candidates(trace, metric.line.at), *tails(trace, metric.line.at, targets)]:
+            values = trace.values[offsets[a] : offsets[b]]
+            count = int(np.count_nonzero(values))
+            if not 0.4 * targets <= count <= 6 * targets:
+                continue
+            match = reproduces(metric, values, count, real_bytes, targets, totals.get(call, ()))
+            if match is None:
+                continue
+            site = make_site(trace, metric, a, b, call, match)
+            rank = (float(match[1] == "val_bpb"), abs(count - targets), float(b - a < 8), -float(b - a), -float(call))
+            found.append((rank, site))
+    return min(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def call_totals(log: RunLog, before: int) -> dict[int, tuple[float, ...]]:
+    """Return, by moment of the enclosing call, the totals that were accumulated in it: token and byte counts."""
+    out: dict[int, list[float]] = {}
+    for trace in log.traces.values():
+        offsets = trace.offsets
+        for a, b, call in candidates(trace, before):
+            out.setdefault(call, []).append(float(trace.values[offsets[a] : offsets[b]].sum()))
+    return {call: tuple(t for t in totals if t > 1) for call, totals in out.items()}
+
+
+def reproduces(
+    metric: MetricLine, values: np.ndarray, count: int, real_bytes: int, targets: int, totals: tuple[float, ...]
+) -> tuple[float, str] | None:
+    """Return (nats per unit, which printed number) where the sum of `values` gives the metric, else None."""
+    total = abs(float(values.sum()))
+    if not math.isfinite(total) or total == 0:
+        return None
+    if metric.loss is not None and metric.loss > 0:
+        tolerance = tolerance_of(metric, metric.loss)
+        for denominator in {count, targets, *(int(t) for t in totals if abs(t - count) < 0.02 * count)}:
+            if abs(total / denominator - metric.loss) <= tolerance:
+                return 1.0, "val_loss"
+    if metric.bpb is not None and metric.bpb > 0:
+        tolerance = tolerance_of(metric, metric.bpb)
+        for denominator in (real_bytes, *totals):
+            for unit in (1.0, LN2):
+                if abs(total * unit / LN2 / denominator - metric.bpb) <= tolerance:
+                    return unit, "val_bpb"
+    return None
+
+
+def tolerance_of(metric: MetricLine, value: float) -> float:
+    """Return the absolute agreement to ask for."""
+    if metric.line.exact:
+        return EXACT * value
+    digits = max((len(m.group(0).split(".")[1]) for m in DIGITS.finditer(metric.line.text)), default=5)
+    return max(0.51 * 10.0**-digits, EXACT * value)
+
+
+def make_site(trace: Trace, metric: MetricLine, a: int, b: int, call: int, match: tuple[float, str]) -> Site:
+    offsets = trace.offsets
+    lengths = trace.lengths[a:b]
+    return Site(
+        metric=metric,
+        key=trace.key,
+        function=trace.function,
+        target=trace.target,
+        source_line=trace.line,
+        first=a + trace.dropped,
+        entries=b - a,
+        values=trace.values[offsets[a] : offsets[b]],
+        owners=np.repeat(np.arange(b - a), lengths),
+        times=trace.times[a:b],
+        start=call,
+        unit=match[0],
+        by=match[1],
+    )

@@ -1,0 +1,66 @@
+"""Sum the probabilities that a script gives every token at one position. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from auditor.prover.causality import Witness
+
+TOLERANCE = 1e-3
+"""Excess over 1 that convicts: float32 softmaxes of 32 terms summed to 1.000000 in every legal script measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """The sum over the vocabulary at one position."""
+
+    position: int
+    owners: tuple[int, ...]
+    """Elements whose own sum is 1: they score this position."""
+    first: int | None
+    """First element that varies with the token."""
+    total: float | None
+    """Sum at `first`; None where a run is missing."""
+    tokens: int
+    """Token ids tried; the sum over some of them can only be too small."""
+    complete: bool
+
+
+def total(position: int, base: np.ndarray, was: int, runs: Mapping[int, np.ndarray], unit: float, vocab: int) -> Sum:
+    """Sum exp(-nll) over token ids: `runs` maps each tried id to its elements, `base` are those of the real token."""
+    usable = {t: v for t, v in runs.items() if v.size == base.size and np.isfinite(v).all()}
+    usable[was] = base
+    stack = np.stack([usable[t] for t in sorted(usable)])
+    varying = np.flatnonzero((stack != stack[0]).any(axis=0))
+    if not varying.size or len(usable) < vocab // 2:
+        return Sum(position, (), None, None, len(usable), False)
+    sign = 1.0 if float(base[base != 0].mean()) > 0 else -1.0
+    with np.errstate(over="ignore"):
+        sums = np.exp(-sign * unit * stack[:, varying]).sum(axis=0)
+    complete = len(usable) == vocab
+    owners = tuple(int(i) for i, s in zip(varying, sums, strict=True) if complete and abs(s - 1.0) <= TOLERANCE)
+    return Sum(position, owners, int(varying[0]), float(sums[0]), len(usable), complete)
+
+
+def judge(found: Sum, own: int | None) -> Witness | None:
+    """Return a witness where the element that scores the position sums to more than one.
+
+    `own` is that element where it is known from the order of scoring; else the first varying one is taken, provided
+    that none sums to one.
+    """
+    if found.total is None or found.first is None:
+        return None
+    if own is None and found.owners:
+        return None
+    if own is not None and found.first != own:
+        return None
+    if found.total <= 1.0 + TOLERANCE:
+        return None
+    message = (
+        f"the probabilities of {found.tokens} tokens at position {found.position} sum to {found.total:.6g}, "
+        f"not to 1 (score {found.first})"
+    )
+    return Witness("sum", found.position, -1, -1, found.first, 1.0, found.total, message)

@@ -1,0 +1,131 @@
+"""Decode what a run logged. The bytes come from an untrusted process: sizes are checked before anything is read."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from auditor.errors import PgolfError
+
+FRAME_HEADER = 8
+CHAIN = 4
+
+
+class ResultError(PgolfError):
+    """A result of a run is not what the harness writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Everything logged under one key, in the order in which it happened."""
+
+    key: int
+    function: str
+    target: str
+    line: int
+    column: int
+    dropped: int
+    """Entries that were logged before the first one kept."""
+    values: np.ndarray
+    """float64 [elements], entries one after another."""
+    lengths: np.ndarray
+    """int64 [entries]."""
+    times: np.ndarray
+    """int64 [entries], moments."""
+    chains: np.ndarray
+    """int64 [entries, 4]: moments at which the calls around the place began, innermost first, 0 for none."""
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """int64 [entries + 1]: where each entry starts in `values`."""
+        return np.concatenate([[0], np.cumsum(self.lengths)])
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedLine:
+    """A line that the script formatted, with the numbers in it as they were before rounding."""
+
+    text: str
+    numbers: tuple[tuple[str, float], ...]
+    """(text just before the number, number)."""
+    at: int
+    exact: bool
+    """False where the numbers were read from the text and carry only its digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunLog:
+    """One run or branch."""
+
+    error: str | None
+    lines: tuple[PrintedLine, ...]
+    traces: dict[int, Trace]
+    lowered: dict[str, tuple[str, str]]
+    stubs: tuple[str, ...]
+    launches: int
+    """GPU kernels whose launch was skipped."""
+    overflow: bool
+    patched: int
+    coverage: dict[str, tuple[int, int]]
+    """Function -> (statements, of these executed)."""
+
+
+def frames(report: bytes) -> dict[str, bytes]:
+    """Split the report channel into results by name; a cut last one is dropped."""
+    out: dict[str, bytes] = {}
+    at = 0
+    while at + FRAME_HEADER <= len(report):
+        name, body = int.from_bytes(report[at : at + 4], "little"), int.from_bytes(report[at + 4 : at + 8], "little")
+        start = at + FRAME_HEADER
+        if start + name + body > len(report):
+            break
+        out[report[start : start + name].decode("utf-8", "replace")] = report[start + name : start + name + body]
+        at = start + name + body
+    return out
+
+
+def decode(body: bytes, limit: int) -> RunLog:
+    """Read one result. Raise ResultError where it is malformed or unpacks to more than `limit` bytes."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            if sum(item.file_size for item in archive.infolist()) > limit:
+                raise ResultError(f"a run returned more than {limit} bytes")
+        with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
+            meta = json.loads(bytes(arrays["meta"]))
+            traces = {int(key): trace(int(key), row, arrays) for key, row in meta["keys"].items()}
+            return RunLog(
+                error=None if meta["error"] is None else str(meta["error"])[:600],
+                lines=tuple(printed(line) for line in meta["lines"]),
+                traces=traces,
+                lowered={str(k): (str(a), str(b)) for k, (a, b) in meta["lowered"].items()},
+                stubs=tuple(str(s) for s in meta["stubs"]),
+                launches=int(meta["launches"]),
+                overflow=bool(meta["overflow"]),
+                patched=int(meta["patched"]),
+                coverage={str(k): (int(a), int(b)) for k, (a, b) in meta["coverage"].items()},
+            )
+    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, OSError, EOFError, RecursionError) as error:
+        raise ResultError(f"a run returned a malformed result ({type(error).__name__})") from error
+
+
+def trace(key: int, row: list[Any], arrays: Any) -> Trace:
+    function, target, line, column, dropped = row
+    values = np.asarray(arrays[f"v{key}"], dtype=np.float64)
+    lengths, times, chains = (np.asarray(arrays[f"{kind}{key}"], dtype=np.int64) for kind in "ntc")
+    if values.ndim != 1 or lengths.ndim != 1 or (lengths < 0).any() or lengths.sum() != values.size:
+        raise ResultError("a run returned arrays that do not fit together")
+    if times.shape != lengths.shape or chains.shape != (lengths.size, CHAIN):
+        raise ResultError("a run returned arrays that do not fit together")
+    return Trace(
+        key, str(function)[:200], str(target)[:200], int(line), int(column), int(dropped), values, lengths, times, chains
+    )
+
+
+def printed(line: dict[str, Any]) -> PrintedLine:
+    numbers = tuple((str(prefix), float(number)) for prefix, number in line["pieces"])
+    return PrintedLine(str(line["text"])[:400], numbers, int(line["at"]), int(line["site"]) >= 0)

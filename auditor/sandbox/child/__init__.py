@@ -1,0 +1,1 @@
+"""The half of the smoke test that runs inside the sandbox, beside the untrusted script. Imports nothing of pgolf."""

@@ -1,0 +1,1 @@
+"""Shards, tokenizer tables, loaders and the small CPU corpus."""

@@ -1,0 +1,1 @@
+"""Legal evaluation: every score is fixed before anything learns from its token."""

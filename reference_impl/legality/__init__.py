@@ -1,0 +1,1 @@
+"""Run-time proofs of the four conditions on toy models."""

@@ -1,0 +1,1 @@
+"""Muon, parameter groups, schedules and weight averaging."""

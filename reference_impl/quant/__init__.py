@@ -1,0 +1,1 @@
+"""Rounding, GPTQ, calibration, compression and the size ledger."""

@@ -187,7 +187,7 @@ TABLE: tuple[Pattern, ...] = (
         r"(?i)(?:gptq|hessian|calib)[^\n]{0,200}?(?:\bin |elapsed[:=]\s?|time[:=]\s?|gen_time[:=]\s?)"
         r"(?P<x>\d+(?:\.\d+)?)\s?(?P<unit>ms|s)\b",
         _milliseconds,
-        "val_bpb|eval_time|reserv|budget_check|compress|serializ|effective|quantized in|saved in",
+        "val_bpb|eval_time|reserv|budget|total|compress|serializ|effective|quantized in|saved in|remaining",
     ),
     _row(
         "quantize_ms",

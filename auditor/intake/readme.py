@@ -28,7 +28,7 @@ _FEATURES: tuple[tuple[str, re.Pattern[str], re.Pattern[str]], ...] = tuple(
         (
             "n-gram cache",
             r"^(?:eval[- ]time )?n-?gram",
-            r"^(?:ngram|use_ngram)\w*(?:enabled|eval|cache)$|^ngram_cache$",
+            r"^(?:use_)?ngram(?:_cache|_eval)?(?:_enabled)?$",
         ),
         ("SLOT", r"^slot\b", r"^slot(?:_enabled|_eval)?$"),
         ("ETLB", r"^etlb\b", r"^etlb(?:_enabled)?$"),

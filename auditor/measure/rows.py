@@ -14,7 +14,7 @@ from auditor.model.logs import LogFile, Metric
 
 def seed_rows(logs: Sequence[LogFile], headline: Headline, code_bytes: int | None) -> tuple[SeedRow, ...]:
     """Build the rows of the main logs, byte-copies left out."""
-    return tuple(_row(log, headline, code_bytes) for log in main_logs(logs))
+    return tuple(row_of(log, headline, code_bytes) for log in main_logs(logs))
 
 
 def headline_metric(log: LogFile, headline: Headline) -> Metric | None:
@@ -47,7 +47,8 @@ def eval_ms(log: LogFile, headline: Headline) -> float | None:
     return max(twins, default=None)
 
 
-def _row(log: LogFile, headline: Headline, code_bytes: int | None) -> SeedRow:
+def row_of(log: LogFile, headline: Headline, code_bytes: int | None) -> SeedRow:
+    """Build the row of one log; `code_bytes` None leaves the recomputed total unknown."""
     train = train_time(log)
     model = compressed_model(log)
     metric = headline_metric(log, headline)

@@ -5,11 +5,15 @@ Every duration keeps where it was read; what a log does not time is unknown, nev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auditor.measure.select import in_run, last_runs, metric_run, training_run
 from auditor.model.logs import LogFile, Metric, Observed
+
+_WHOLE = re.compile(r"\bdone\b|\ball\b", re.I)
+"""A line that closes several timed ones; it would count them twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,8 @@ def calibration(log: LogFile) -> list[Observed]:
     for item in log.facts:
         if item.fact == "calibration_ms" and item.run == run and item.line > end:
             found.setdefault((float(item.value), item.raw.strip()[:40]), item)
-    return list(found.values())
+    parts = [item for item in found.values() if not _WHOLE.search(item.raw)]
+    return parts or list(found.values())
 
 
 def calibration_ms(log: LogFile) -> float | None:

@@ -12,6 +12,8 @@ from auditor.model.submission import Track
 from auditor.rules.context import RuleContext
 
 _RAW_CHARS = 200
+_BEHIND = ("mean", "single", "mean by seed", "mean of some logs", "other seed", "any value")
+"""Ways of meeting a claim that name the runs behind it; the best seed was picked out of all."""
 
 
 def place(file: str, line: int) -> Span:
@@ -39,6 +41,15 @@ def seed_name(log: LogFile) -> str:
 def counted_logs(ctx: RuleContext) -> list[LogFile]:
     """Return the logs that count for this submission."""
     return main_logs(ctx.evidence.logs)
+
+
+def claimed_files(ctx: RuleContext) -> frozenset[str]:
+    """Return the logs behind the claimed number; all of them where that is unknown or the best of them was chosen."""
+    headline = ctx.evidence.headline
+    everything = frozenset(log.file for log in counted_logs(ctx))
+    if headline.level not in _BEHIND or not headline.matches:
+        return everything
+    return (frozenset(metric.file for metric in headline.matches) & everything) or everything
 
 
 def is_record(ctx: RuleContext) -> bool:

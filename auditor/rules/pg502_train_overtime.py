@@ -8,7 +8,7 @@ from auditor.measure.timing import TrainTime, train_time
 from auditor.model.finding import Effect, Finding, Pass
 from auditor.model.logs import LogFile
 from auditor.rules.context import RuleContext
-from auditor.rules.measured import counted_logs, for_track, number_of, place, seed_name, step
+from auditor.rules.measured import claimed_files, counted_logs, for_track, number_of, place, seed_name, step
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
@@ -18,7 +18,8 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     timed = [(log, time) for log in counted_logs(ctx) if (time := train_time(log)) is not None]
     if not timed:
         return
-    over = [(log, time) for log, time in timed if _surely(time) > finding]
+    behind = claimed_files(ctx)
+    over = [(log, time) for log, time in timed if _surely(time) > finding and log.file in behind]
     slightly = [(log, time) for log, time in timed if (log, time) not in over and time.ms / 1000.0 > note]
     if over:
         worst = max(over, key=lambda item: item[1].ms)

@@ -9,7 +9,7 @@ from auditor.measure.timing import calibration, train_time, untimed_calibration
 from auditor.model.finding import Effect, Finding, Pass
 from auditor.model.logs import LogFile, Observed
 from auditor.rules.context import RuleContext
-from auditor.rules.measured import counted_logs, is_record, listing, number_of, place, seed_name, step
+from auditor.rules.measured import claimed_files, counted_logs, is_record, listing, number_of, place, seed_name, step
 
 _DATA = (
     ("validation data", re.compile(r"\bval(?:idation)?\b|val[-_]", re.I)),
@@ -26,6 +26,7 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
         number_of(ctx, "train_calibration_note_seconds"),
         number_of(ctx, "train_calibration_finding_seconds"),
     )
+    behind = claimed_files(ctx)
     within: list[tuple[LogFile, float]] = []
     noted: list[tuple[LogFile, float, list[Observed]]] = []
     over: list[tuple[LogFile, float, list[Observed]]] = []
@@ -34,7 +35,7 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
         if train is None or not lines:
             continue
         total = (train.ms + sum(float(item.value) for item in lines)) / 1000.0
-        if total - train.precision_ms / 1000.0 > finding:
+        if total - train.precision_ms / 1000.0 > finding and log.file in behind:
             over.append((log, total, lines))
         elif total > note:
             noted.append((log, total, lines))

@@ -9,7 +9,7 @@ from auditor.measure.timing import EvalTimes, eval_times
 from auditor.model.finding import Effect, Finding, Pass
 from auditor.model.logs import LogFile, Metric
 from auditor.rules.context import RuleContext
-from auditor.rules.measured import counted_logs, for_track, number_of, place, seed_name, step
+from auditor.rules.measured import claimed_files, counted_logs, for_track, number_of, place, seed_name, step
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
@@ -51,7 +51,7 @@ def _own(log: LogFile, ctx: RuleContext) -> Metric | None:
 def _of_log(ctx: RuleContext, log: LogFile, times: EvalTimes) -> Iterator[Finding]:
     budget = number_of(ctx, "eval_finding_seconds")
     workers = world_size(log)
-    binding = workers is None or workers == int(number_of(ctx, "world_size"))
+    binding = (workers is None or workers == int(number_of(ctx, "world_size"))) and log.file in claimed_files(ctx)
     spent = _behind_claim(ctx, log, times)
     own = _own(log, ctx)
     slow = times.longest
@@ -63,7 +63,7 @@ def _of_log(ctx: RuleContext, log: LogFile, times: EvalTimes) -> Iterator[Findin
         elif own is not None:
             steps.insert(0, step(own.file, own.line, own.raw, f"evaluation of {own.name}"))
         outside = " including work outside its timer" if times.outside else ""
-        gpus = "" if binding else f" on {workers} GPUs"
+        gpus = "" if workers is None else f" on {workers} GPUs"
         yield ctx.violation(
             f"{seed_name(log)}: the evaluation behind the claim takes {spent:.1f} s{outside}{gpus}, the budget is "
             f"{budget:g} s",

@@ -8,14 +8,15 @@ from auditor.measure.settings import BLOCK_MIN, differing_settings
 from auditor.measure.sizes import logged_code
 from auditor.model.finding import Effect, Finding, Pass
 from auditor.rules.context import RuleContext
-from auditor.rules.measured import counted_logs, for_track, listing, place
+from auditor.rules.measured import claimed_files, counted_logs, for_track, listing, place
 
 _MEANS = ("mean", "mean by seed", "mean of some logs")
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     """Compare the printed settings and code sizes of the runs; a claimed mean needs one configuration."""
-    logs = counted_logs(ctx)
+    behind = claimed_files(ctx)
+    logs = [log for log in counted_logs(ctx) if log.file in behind]
     if len(logs) < 2:
         return
     found = list(differing_settings(logs))

@@ -85,9 +85,11 @@ def _watch(child: int, config: dict[str, Any], started: float, parent: int) -> t
     """Wait for the child; kill it at the first limit reached. Return (limit or None, wait status, usage)."""
     reason: str | None = None
     while True:
-        done, status, usage = os.wait4(child, os.WNOHANG)
-        if done:
+        done, status, usage = os.wait4(-1, os.WNOHANG)
+        if done == child:
             return reason, status, usage
+        if done:
+            continue
         if reason is None:
             reason = _excess(child, config, started)
             if os.getppid() != parent:

@@ -158,7 +158,7 @@ def _config(
         "filter": block.program.hex() if block else "",
         "pid_slots": block.pid_slots if block else (),
         "drop": drop,
-        "rlimits": _rlimits(request),
+        "rlimits": _rlimits(request, os.getuid() if able.drop_uid is None else able.drop_uid),
         "watch": {
             "wall_seconds": limits.wall_seconds,
             "resident_bytes": limits.resident_bytes,
@@ -178,16 +178,29 @@ def _config(
     }
 
 
-def _rlimits(request: SandboxRequest) -> dict[str, int]:
+def _rlimits(request: SandboxRequest, uid: int) -> dict[str, int]:
+    """Return the resource limits of a run by `uid`, whose other tasks the kernel counts too."""
     limits = request.limits
     return {
         "AS": limits.address_bytes,
+        "NPROC": limits.processes + _tasks_of(uid),
         "CPU": limits.cpu_seconds,
         "FSIZE": limits.file_bytes,
         "NOFILE": limits.open_files,
         "CORE": 0,
         "MEMLOCK": 0,
     }
+
+
+def _tasks_of(uid: int) -> int:
+    """Return how many threads `uid` has on this machine now."""
+    total = 0
+    for name in os.listdir("/proc"):
+        if name.isdecimal():
+            with contextlib.suppress(OSError):
+                if os.stat(f"/proc/{name}").st_uid == uid:
+                    total += len(os.listdir(f"/proc/{name}/task"))
+    return total
 
 
 def _payload(config: dict[str, Any], request: SandboxRequest) -> int:

@@ -58,7 +58,7 @@ class SandboxRequest:
     runtime: Runtime | None = None
     forks: bool = False
     """True lets the program fork; `limits.processes` then bounds threads of all its processes, `resident_bytes` their
-    memory together. Needs bubblewrap, whose process namespace ends them all; nothing else can be executed either way."""
+    memory together. Needs bubblewrap, whose process namespace ends them all; nothing else can be executed even so."""
     limits: SandboxLimits = field(default_factory=SandboxLimits)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import sys
 from pathlib import Path
@@ -24,8 +25,16 @@ def emit(report: AuditReport, chosen: Format, output: Path | None) -> None:
 
         color = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
         print_utf8(render_text(report, width=shutil.get_terminal_size((_PIPE_WIDTH, 24)).columns, color=color))
+    elif chosen is Format.TEXT and os.environ.get("GITHUB_ACTIONS") == "true":
+        print_utf8(_inert(render(report, chosen)))
     else:
         print_utf8(render(report, chosen))
+
+
+def _inert(text: str) -> str:
+    """Keep the runner of a GitHub job from reading commands out of a text report, which quotes submissions."""
+    token = secrets.token_hex(16)
+    return f"::stop-commands::{token}\n{text}::{token}::\n"
 
 
 def write(output: Path, text: str) -> None:

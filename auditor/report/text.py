@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -35,17 +35,7 @@ def render(
     report: AuditReport, *, width: int = 120, color: bool = False, limits: ReportLimits = DEFAULT_LIMITS.report
 ) -> str:
     """Return the report as lines of at most `width` columns, with ANSI colours of our own where `color` asks for it."""
-    buffer = io.StringIO()
-    console = Console(
-        file=buffer,
-        width=width,
-        force_terminal=color,
-        color_system="standard" if color else None,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-    )
+    console, buffer = _console(width, color)
     writer = _Writer(limits)
     head = "" if report.head is None else f", head {report.head[:12]}"
     console.print(Text(f"pgolf {report.version}, edition {report.edition}{head}: {writer.safe(report.root)}"))
@@ -61,6 +51,40 @@ def render(
     if len(report.submissions) > 1:
         console.print()
         console.print(_tally(report))
+    return _lines(buffer)
+
+
+def render_findings(
+    picked: Iterable[tuple[SubmissionReport, JudgedFinding]],
+    *,
+    width: int = 120,
+    limits: ReportLimits = DEFAULT_LIMITS.report,
+) -> str:
+    """Return findings alone, each with its submission's path."""
+    console, buffer = _console(width, False)
+    writer = _Writer(limits)
+    for submission, judged in picked:
+        console.print(Text(writer.safe(submission.path), style="bold"))
+        console.print(writer.finding(submission, judged))
+    return _lines(buffer)
+
+
+def _console(width: int, color: bool) -> tuple[Console, io.StringIO]:
+    buffer = io.StringIO()
+    console = Console(
+        file=buffer,
+        width=width,
+        force_terminal=color,
+        color_system="standard" if color else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    return console, buffer
+
+
+def _lines(buffer: io.StringIO) -> str:
     return "\n".join(line.rstrip() for line in buffer.getvalue().split("\n"))
 
 
@@ -79,7 +103,7 @@ class _Writer:
         parts: list[RenderableType] = list(self._head(report))
         ordered = sorted(report.findings, key=lambda judged: _LEVEL_ORDER.index(level(judged.finding)))
         if ordered:
-            parts += [Text("\n  Findings", style="bold"), *(self._finding(report, judged) for judged in ordered)]
+            parts += [Text("\n  Findings", style="bold"), *(self.finding(report, judged) for judged in ordered)]
         if report.passes:
             parts.append(Text("\n  Established", style="bold"))
             parts += [_indent(Text(f"{said.rule}  {self.safe(said.established)}"), 4) for said in report.passes]
@@ -112,7 +136,8 @@ class _Writer:
         line = "" if headline.line is None else f" (line {headline.line})"
         return f"claimed val_bpb {bpb}{where}{line}: {self.safe(headline.how)}; {script}"
 
-    def _finding(self, report: SubmissionReport, judged: JudgedFinding) -> RenderableType:
+    def finding(self, report: SubmissionReport, judged: JudgedFinding) -> RenderableType:
+        """Return one finding with its evidence path."""
         finding = judged.finding
         named = level(finding)
         place = "" if finding.location is None else f"  {self._place(finding.location)}"

@@ -1,0 +1,89 @@
+"""What happens inside a worker process: audit one task and return its row. Nothing here knows of other tasks."""
+
+from __future__ import annotations
+
+import re
+import resource
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from auditor.errors import PgolfError
+from auditor.fleet.tasks import Task
+from auditor.limits import FleetLimits
+from auditor.model.report import AuditReport
+from auditor.report.json import dump, submission_document
+from auditor.usecases.audit import AuditOptions, audit, audit_pull
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A task with everything that a worker needs."""
+
+    task: Task
+    key: str
+    edition: str | None
+    reports: str | None
+    """Directory for HTML reports, None for none."""
+
+
+def start_worker(limits: FleetLimits) -> None:
+    """Cap this process's memory: a submission that makes the auditor swell costs its own task and no other."""
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = limits.worker_memory_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+
+
+def run_job(job: Job) -> tuple[str, float]:
+    """Return the task's row as one line of JSON, and the seconds it took; an error of the intake is part of the row."""
+    started = time.monotonic()
+    line = _row_of(job)
+    return line, time.monotonic() - started
+
+
+def _row_of(job: Job) -> str:
+    options = AuditOptions(edition=job.edition)
+    try:
+        report = _audit(job.task, options)
+    except PgolfError as error:
+        return row(job, failure=str(error))
+    if job.reports is not None:
+        _write_html(Path(job.reports), job.task, report)
+    return row(job, report)
+
+
+def row(job: Job, report: AuditReport | None = None, failure: str | None = None) -> str:
+    """Return one line of JSON for a task; `failure` says why it has no submissions. Holds no time and no machine."""
+    submissions: list[dict[str, Any]] = []
+    if report is not None:
+        submissions = [submission_document(submission) for submission in report.submissions]
+    return dump(
+        {
+            "task": job.task.name,
+            "key": job.key,
+            "head": job.task.head,
+            "failure": failure,
+            "problems": [] if report is None else [f"{p.path}: {p.message}" for p in report.problems],
+            "submissions": submissions,
+        },
+        indent=None,
+    )
+
+
+def report_name(task: str) -> str:
+    """Return the file name of a task's HTML report."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", task).strip("-.") + ".html"
+
+
+def _audit(task: Task, options: AuditOptions) -> AuditReport:
+    if task.number is not None:
+        return audit_pull(task.source, task.number, options)
+    return audit(Path(task.source), options)
+
+
+def _write_html(directory: Path, task: Task, report: AuditReport) -> None:
+    from auditor.report.emit import write
+    from auditor.report.html import render
+
+    write(directory / report_name(task.name), render(report))

@@ -246,7 +246,8 @@ def _equal_stops(logs: Sequence[LogFile]) -> Iterator[Inconsistency]:
 def _equal_losses(logs: Sequence[LogFile]) -> Iterator[Inconsistency]:
     seen: dict[tuple[float, ...], LogFile] = {}
     for log in logs:
-        losses = tuple(s.train_loss for s in log.steps if s.train_loss is not None and s.line <= training_end(log))
+        end = training_end(log)
+        losses = tuple(s.train_loss for s in log.steps if s.train_loss is not None and s.line <= end)
         if len(losses) < _SAME_LOSSES:
             continue
         other = seen.setdefault(losses, log)

@@ -19,18 +19,26 @@ WINDOW = 48
 KINDS = (torch.int64, torch.int32, torch.int16, torch.uint8, torch.uint16)
 
 
-def patch_everything(stream: np.ndarray, changes: dict[int, int], skip: set[int]) -> int:
-    """Apply `changes` (position -> token) to every copy of `stream` that this process holds; return how many."""
-    known: set[int] = {id(stream), *skip}
-    count = 0
-    for view in integer_arrays(known):
+Copy = tuple[np.ndarray, int]
+"""A flat array and k with array[i + k] == stream[i]."""
+
+
+def copies(stream: np.ndarray) -> list[Copy]:
+    """Return every array of this process that holds a long stretch of `stream`."""
+    found = []
+    for view in integer_arrays({id(stream)}):
         offset = align(view, stream)
         if offset is not None:
-            count += 1
-            for position, token in changes.items():
-                if 0 <= position + offset < view.size:
-                    view[position + offset] = token
-    return count
+            found.append((view, offset))
+    return found
+
+
+def apply(held: list[Copy], changes: dict[int, int]) -> None:
+    """Write `changes` (position -> token) into every copy."""
+    for view, offset in held:
+        for position, token in changes.items():
+            if 0 <= position + offset < view.size:
+                view[position + offset] = token
 
 
 def align(view: np.ndarray, stream: np.ndarray) -> int | None:

@@ -76,23 +76,27 @@ class Run:
         self.recorder.fire = self.fork_due
 
     def fork_due(self) -> None:
+        self.recorder.busy = True
+        held = memory.copies(self.stream)
+        self.recorder.busy = False
         while self.plan and int(self.plan[0]["at"]) <= self.recorder.now:
             branch = self.plan.pop(0)
             child = os.fork()
             if child == 0:
-                self.become(branch)
+                self.become(branch, held)
                 return
             os.waitpid(child, 0)
         self.arm()
 
-    def become(self, branch: dict[str, Any]) -> None:
+    def become(self, branch: dict[str, Any], held: list[memory.Copy]) -> None:
         """Turn this forked copy into `branch`: change its data and stop where nothing more is wanted."""
         self.branch = branch["name"]
         self.plan = []
         signal.alarm(int(self.job["branch_seconds"]))
         changes = {int(k): int(v) for k, v in branch["changes"].items()}
         self.recorder.busy = True
-        self.patched = memory.patch_everything(self.stream, changes, set())
+        memory.apply(held, changes)
+        self.patched = len(held)
         self.write_stream(self.changed(branch["changes"]))
         self.recorder.busy = False
         if branch.get("stop"):

@@ -109,7 +109,8 @@ def preload() -> None:
     import torch.library
     import torch.nn.attention.flex_attention
     import torch.nn.parallel
-    import torch.utils.checkpoint  # noqa: F401
+    import torch.utils.checkpoint
+    import torch.utils.flop_counter  # noqa: F401
 
     try:
         import sentencepiece  # noqa: F401

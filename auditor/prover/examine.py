@@ -1,0 +1,272 @@
+"""Examine one script on one miniature: run, locate the metric, fork, compare. Decides nothing beyond this miniature."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from auditor.errors import PgolfError
+from auditor.intake.metric_lines import metrics_in
+from auditor.limits import ProverLimits
+from auditor.prover import causality, counting, data, normalise, plan
+from auditor.prover.confine import execute
+from auditor.prover.job import Miniature, Script, Variant, sandbox_files
+from auditor.prover.locate import MetricLine, Site, find_site, metric_lines
+from auditor.prover.runlog import ResultError, RunLog, decode
+
+Progress = Callable[[str], None]
+
+
+class Undecided(PgolfError):
+    """Nothing can be concluded, for a reason with a stable name."""
+
+    def __init__(self, reason_class: str, message: str) -> None:
+        self.reason_class = reason_class
+        super().__init__(message)
+
+
+@dataclass(slots=True)
+class Session:
+    """What all examinations of one script share."""
+
+    script: Script
+    limits: ProverLimits
+    conditions: frozenset[str]
+    headline: str | None
+    """Name of the claimed number's log line, where the logs have one."""
+    progress: Progress
+    deadline: float
+    confinement: str = ""
+    keep: Callable[[str, dict[str, bytes]], None] | None = None
+
+    def left(self) -> float:
+        return self.deadline - time.monotonic()
+
+    def run(
+        self, what: str, mini: Miniature, variants: Sequence[Variant], only: Sequence[int] | None = None
+    ) -> dict[str, RunLog]:
+        """Run a job and decode its results. Raises Undecided when time is up or nothing came back."""
+        wall = min(self.left(), 3.0 * self.limits.run_seconds)
+        if wall < 5:
+            raise Undecided("budget", "the time budget was used up")
+        self.progress(f"{what}: {mini.targets} tokens, seed {mini.seed}")
+        limits = self.limits
+        files, nonce = sandbox_files(self.script, mini, variants, limits.run_seconds, limits.result_bytes, only)
+        if self.keep is not None:
+            self.keep(f"{what}-{mini.targets}-{mini.seed}".replace(" ", "-"), files)
+        found, self.confinement = execute(files, nonce, wall, limits)
+        logs: dict[str, RunLog] = {}
+        for name, body in found.items():
+            try:
+                logs[name] = decode(body, 2 * limits.result_bytes)
+            except ResultError:
+                continue
+        return logs
+
+
+@dataclass(slots=True)
+class Examination:
+    """What one miniature showed."""
+
+    mini: Miniature
+    log: RunLog
+    site: Site
+    headline: bool | None
+    order: causality.Causality | None = None
+    sums: list[normalise.Sum] = field(default_factory=list)
+    leak: causality.Witness | None = None
+    excess: causality.Witness | None = None
+    deterministic: bool | None = None
+    notes: list[str] = field(default_factory=list)
+    owners_mid: int = 0
+    """Elements that score a position in the middle of the stream, by their sums; 0 where unknown."""
+
+
+def examine(session: Session, mini: Miniature) -> Examination:
+    """Run all tests of the session's conditions on `mini`. Raises Undecided with the class of reason."""
+    logs = session.run("locate", mini, plan.first_job(mini))
+    base, changed = logs.get("base/main"), logs.get("suffix/main")
+    if base is None:
+        raise Undecided("time", "the run did not end in time")
+    site, headline = locate(session, base, mini)
+    found = Examination(mini, base, site, headline)
+    suffix = None if changed is None else same_site(changed, site, mini)
+    if suffix is None:
+        raise Undecided("site-unstable", "with other tokens the located scores no longer make up the printed number")
+    if session.conditions & {"c1", "c2", "c3"}:
+        fork_tests(session, found, suffix)
+    return found
+
+
+def locate(session: Session, log: RunLog, mini: Miniature) -> tuple[Site, bool | None]:
+    """Return the site of the line to test, and whether that line is the claimed number's."""
+    lines = metric_lines(log)
+    if not lines:
+        if log.error:
+            raise Undecided(error_class(log.error), log.error)
+        raise Undecided("no-metric", "the run printed no bits-per-byte result")
+    wanted = [m for m in lines if session.headline and session.headline in names(m)]
+    real = int(data.target_bytes(mini.tokenizer, mini.stream).sum())
+    for metric in reversed(wanted or lines):
+        site = find_site(log, metric, mini.targets, real)
+        if site is not None:
+            last = metric is (wanted or lines)[-1] or equal(metric, (wanted or lines)[-1])
+            known = bool(wanted) if session.headline else None
+            return site, known if last else False
+        if wanted:
+            break
+    if log.error:
+        raise Undecided(error_class(log.error), log.error)
+    raise Undecided("no-site", f"no logged sum reproduces {(wanted or lines)[-1].line.text[:120]!r}")
+
+
+def equal(a: MetricLine, b: MetricLine) -> bool:
+    return a.bpb is not None and b.bpb is not None and abs(a.bpb - b.bpb) <= 1e-5 * abs(b.bpb)
+
+
+def names(metric: MetricLine) -> set[str]:
+    return {fields.name for fields in metrics_in(metric.line.text)}
+
+
+def error_class(error: str) -> str:
+    """Name the kind of failure of a run."""
+    kind = error.split(":", 1)[0]
+    if kind in ("ModuleNotFoundError", "ImportError"):
+        return "missing-module"
+    if kind in ("FileNotFoundError", "PermissionError", "IsADirectoryError", "NotADirectoryError"):
+        return "missing-file"
+    if kind in ("MemoryError",):
+        return "memory"
+    return "crash"
+
+
+def same_site(log: RunLog, site: Site, mini: Miniature) -> np.ndarray | None:
+    """Return the elements of `site` in another whole run, None where they do not make up its printed number."""
+    real = site.metric.line.at
+    lines = [m for m in metric_lines(log) if m.line.text[:12] == site.metric.line.text[:12]] or metric_lines(log)
+    near = sorted(lines, key=lambda m: abs(m.line.at - real))
+    total = int(data.target_bytes(mini.tokenizer, mini.stream).sum())
+    for metric in near[:3]:
+        other = find_site(log, metric, mini.targets, total, only=site.key)
+        if other is not None and abs(other.values.size - site.values.size) <= mini.targets:
+            return other.values
+    trace = log.traces.get(site.key)
+    if trace is None:
+        return None
+    values = entries_of(log, site)
+    return values if values is not None and values.size == site.values.size else None
+
+
+def entries_of(log: RunLog, site: Site) -> np.ndarray | None:
+    """Return the elements of the site's entries in a branch, as far as it got."""
+    trace = log.traces.get(site.key)
+    if trace is None or site.first < trace.dropped:
+        return None
+    offsets = trace.offsets
+    first = site.first - trace.dropped
+    last = min(first + site.entries, trace.lengths.size)
+    return trace.values[offsets[first] : offsets[last]] if first < last else np.zeros(0)
+
+
+def fork_tests(session: Session, found: Examination, suffix: np.ndarray) -> None:
+    """Fork before the evaluation and judge order, causality and sums."""
+    mini, site = found.mini, found.site
+    start = plan.suffix_start(mini)
+    whole = causality.compare(start, -1, -1, site.values, suffix)
+    stream_order = whole.first == start - 1
+    own = plan.own_in_stream_order(mini, site) if stream_order and "c2" in session.conditions else {}
+    branches = (*plan.causality_branches(mini, site, stream_order), *plan.sum_branches(mini, site, own))
+    again = session.run("fork", mini, (Variant("again", {}, branches),), only=[site.key])
+    main = again.get("again/main")
+    repeat = None if main is None else entries_of(main, site)
+    found.deterministic = None if repeat is None else bool(np.array_equal(repeat, site.values))
+    if found.deterministic is False:
+        return
+    probes = probes_of(again, found)
+    forked = entries_of(again["again/suffix"], site) if "again/suffix" in again else None
+    if forked is None or not np.array_equal(*plan.values_until(suffix, forked)):
+        found.notes.append("forks before the evaluation did not match whole runs; every change was run from the start")
+        probes = full_probes(session, found)
+        again = {}
+    found.order = causality.judge(probes, site.values, site.ordered, mini.targets)
+    found.leak = found.order.witness
+    if found.leak is None and found.order.order == "stream":
+        found.leak = causality.judge_suffix(start, whole, site.values)
+    if "c2" in session.conditions and found.leak is None:
+        sum_tests(session, found, again, own, probes)
+
+
+def probes_of(logs: dict[str, RunLog], found: Examination) -> list[causality.Probe]:
+    """Compare every single-token branch with the base run, as far as the branch got."""
+    probes = []
+    for position, token in plan.single_changes(found.mini).items():
+        log = logs.get(f"again/single-{position}")
+        values = None if log is None else entries_of(log, found.site)
+        if values is not None:
+            base = found.site.values[: values.size]
+            probes.append(causality.compare(position, int(found.mini.stream[position]), token, base, values))
+    return probes
+
+
+def full_probes(session: Session, found: Examination) -> list[causality.Probe]:
+    """Run the single-token changes from the start instead of forking."""
+    changes = plan.single_changes(found.mini)
+    variants = [Variant(f"single-{p}", {p: t}) for p, t in changes.items()]
+    logs = session.run("whole runs", found.mini, variants, only=[found.site.key])
+    probes = []
+    for position, token in changes.items():
+        log = logs.get(f"single-{position}/main")
+        values = None if log is None else entries_of(log, found.site)
+        if values is not None:
+            was = int(found.mini.stream[position])
+            probes.append(causality.compare(position, was, token, found.site.values, values))
+    return probes
+
+
+def sum_tests(
+    session: Session,
+    found: Examination,
+    logs: dict[str, RunLog],
+    own: dict[int, int],
+    probes: list[causality.Probe],
+) -> None:
+    """Sum the vocabulary at the planned positions; for another order of scoring, at one tested token first."""
+    mini, site = found.mini, found.site
+    if not own and found.order is not None and found.order.order == "own":
+        last = next((p for p in reversed(probes) if p.first is not None), None)
+        own = {} if last is None or last.first is None else {last.position: last.first}
+        branches = tuple(plan.sum_branches(mini, site, own))
+        logs = session.run("sum", mini, (Variant("again", {}, branches),), only=[site.key])
+    for position, element in own.items():
+        runs = {}
+        for token in range(mini.tokenizer.vocab):
+            log = logs.get(f"again/sum-{position}-{token}")
+            values = None if log is None else entries_of(log, site)
+            if values is not None and values.size > element:
+                runs[token] = values
+        size = min((v.size for v in runs.values()), default=0)
+        if not size:
+            continue
+        was = int(mini.stream[position])
+        cut = {t: v[:size] for t, v in runs.items() if v.size == size}
+        total = normalise.total(position, site.values[:size], was, cut, site.unit, mini.tokenizer.vocab)
+        found.sums.append(total)
+        known = element if found.order is not None and found.order.order == "stream" else None
+        found.excess = found.excess or normalise.judge(total, known)
+
+
+def coverage_of(found: Examination) -> tuple[int, int] | None:
+    """Return (statements, executed) of the function that scores."""
+    return found.log.coverage.get(found.site.function)
+
+
+def counts(found: Examination) -> tuple[counting.Coverage, counting.Bytes]:
+    """Return how often positions are scored, and the byte denominator."""
+    real = int(data.target_bytes(found.mini.tokenizer, found.mini.stream).sum())
+    return (
+        counting.coverage(found.site, found.mini.targets, 64),
+        counting.implied_bytes(found.site, found.mini.targets, real),
+    )

@@ -1,0 +1,106 @@
+"""Choose which tokens to change and where to fork. Pure functions of the data and of a located site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from auditor.prover import data
+from auditor.prover.job import Branch, Miniature, Variant
+from auditor.prover.locate import Site
+
+CLUSTERS = (0.31, 0.62, 0.9)
+"""Places of the single-token tests, as shares of the stream; each tests two neighbours."""
+SUFFIX = 0.5
+"""From here on the suffix test changes every token."""
+CONTEXT = 4
+"""Tokens before a position that must have occurred earlier for it to be a place where n-gram caches act."""
+
+
+def suffix_start(mini: Miniature) -> int:
+    """Return the first position of the suffix: an ordinary token well inside the stream."""
+    return next(p for p in range(int(mini.stream.size * SUFFIX), mini.stream.size) if mini.stream[p] != data.BOS)
+
+
+def suffix_changes(mini: Miniature) -> dict[int, int]:
+    """Return another ordinary token for every position of the suffix but document starts."""
+    positions = range(suffix_start(mini), int(mini.stream.size))
+    return data.other_tokens(mini.tokenizer, mini.stream, positions, 100 + mini.seed)
+
+
+def single_changes(mini: Miniature) -> dict[int, int]:
+    """Return position -> other token for the single-token tests: pairs of neighbours inside documents."""
+    places: list[int] = []
+    for share in CLUSTERS:
+        start = int(mini.stream.size * share)
+        places += next(
+            [p, p + 1] for p in range(start, mini.stream.size - 2) if not (mini.stream[p - 2 : p + 3] == data.BOS).any()
+        )
+    found: dict[int, int] = {}
+    for p in places:
+        found |= data.other_tokens(mini.tokenizer, mini.stream, range(p, p + 1), 7 * p + mini.seed)
+    return found
+
+
+def sum_positions(mini: Miniature) -> list[int]:
+    """Return the positions whose vocabulary is summed: the last one, and two late ones with a context seen before."""
+    stream = mini.stream
+    last = int(stream.size) - 1
+    seen: dict[tuple[int, ...], int] = {}
+    repeated: list[int] = []
+    for p in range(CONTEXT, last):
+        context = tuple(int(t) for t in stream[p - CONTEXT : p])
+        if seen.get(context, 0) >= 2 and data.BOS not in context and stream[p] != data.BOS:
+            repeated.append(p)
+        seen[context] = seen.get(context, 0) + 1
+    out = [last] if stream[last] != data.BOS else []
+    for share in (0.85, 0.6):
+        near = [p for p in repeated if p >= share * stream.size]
+        out += near[:1]
+    return out
+
+
+def first_job(mini: Miniature) -> tuple[Variant, ...]:
+    """Return the runs from the start that locate the metric: unchanged, and with the suffix changed."""
+    return Variant("base"), Variant("suffix", suffix_changes(mini))
+
+
+def causality_branches(mini: Miniature, site: Site, stream_order: bool) -> Iterator[Branch]:
+    """Yield forks before the evaluation: the suffix, then single tokens.
+
+    In stream order a branch may stop once its own token is scored: what was recorded before can no longer change.
+    """
+    start = suffix_start(mini)
+    yield Branch("suffix", site.start, suffix_changes(mini), site.key, stop_at(site, start - 1, stream_order))
+    for position, token in single_changes(mini).items():
+        stop = stop_at(site, position - 1, stream_order)
+        yield Branch(f"single-{position}", site.start, {position: token}, site.key, stop)
+
+
+def stop_at(site: Site, element: int, stream_order: bool) -> int:
+    if not stream_order or element >= site.owners.size:
+        return site.first + site.entries
+    return site.first + int(site.owners[element]) + 1
+
+
+def sum_branches(mini: Miniature, site: Site, own: dict[int, int]) -> Iterator[Branch]:
+    """Yield, per position with known own element, one fork per token id just before that element's entry."""
+    for position, element in own.items():
+        entry = int(site.owners[element])
+        at = int(site.times[entry - 1]) + 1 if entry > 0 else site.start
+        for token in range(mini.tokenizer.vocab):
+            if token != int(mini.stream[position]):
+                name = f"sum-{position}-{token}"
+                yield Branch(name, at, {position: token}, site.key, site.first + entry + 1)
+
+
+def own_in_stream_order(mini: Miniature, site: Site) -> dict[int, int]:
+    """Return position -> element for the positions to be summed, for a scorer in stream order."""
+    return {p: p - 1 for p in sum_positions(mini) if p - 1 < site.values.size}
+
+
+def values_until(values: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cut two element arrays to their common length."""
+    size = min(values.size, other.size)
+    return values[:size], other[:size]

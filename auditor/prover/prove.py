@@ -1,0 +1,202 @@
+"""The whole proof of one script: ladder of miniatures, second seed, second size, one outcome."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from auditor.errors import BudgetExceeded
+from auditor.limits import ProverLimits
+from auditor.prover import examine as ex
+from auditor.prover.confine import JobFailed
+from auditor.prover.job import Script, Shape, miniature
+from auditor.prover.outcome import Outcome
+from auditor.prover.proof import Condition, Proof, TestedMetric
+
+CONDITIONS = frozenset({"c1", "c2", "c3", "c4"})
+LADDER = (
+    Shape("small"),
+    Shape("own width", full_width=True),
+    Shape("real half precision", real_halves=True),
+    Shape("320 pieces", vocab=320, byte_fallback=True),
+)
+
+
+def prove(
+    script: Script,
+    *,
+    headline: str | None = None,
+    conditions: frozenset[str] = CONDITIONS,
+    seeds: int = 2,
+    budget: float | None = None,
+    limits: ProverLimits | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+    keep: Path | None = None,
+) -> Proof:
+    """Prove `script` in miniature. Raises SandboxUnavailable or ProverUnavailable where this machine cannot."""
+    limits = limits or ProverLimits()
+    started = time.monotonic()
+    total = budget or limits.budget_seconds
+    session = ex.Session(script, limits, conditions, headline, progress, started + total, keep=keeper(keep))
+    try:
+        found, shape = climb(session)
+    except ex.Undecided as reason:
+        return undecided(session, reason.reason_class, str(reason), started)
+    except (JobFailed, BudgetExceeded) as problem:
+        return undecided(session, "sandbox", str(problem), started)
+    sizes = [limits.targets]
+    confirmed = confirm(session, found, shape, limits.targets, seeds)
+    if confirmed is None and worth_larger(session, found, started):
+        larger = repeat(session, shape, limits.targets_large, 1)
+        if larger is not None:
+            sizes.append(limits.targets_large)
+            if larger.leak or larger.excess:
+                found = larger
+                confirmed = confirm(session, found, shape, limits.targets_large, seeds)
+    return conclude(session, found, shape, tuple(sizes), confirmed, started)
+
+
+def keeper(folder: Path | None) -> Callable[[str, dict[str, bytes]], None] | None:
+    """Return a function that writes a job's files below `folder`, for replay."""
+    if folder is None:
+        return None
+
+    def write(name: str, files: dict[str, bytes]) -> None:
+        for path, body in files.items():
+            target = folder / name / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(body)
+
+    return write
+
+
+def climb(session: ex.Session) -> tuple[ex.Examination, Shape]:
+    """Try shapes until one reaches the metric; the first reason is the one reported when none does."""
+    first: ex.Undecided | None = None
+    for shape in LADDER:
+        try:
+            return ex.examine(session, miniature(shape, session.limits.targets, 1)), shape
+        except ex.Undecided as reason:
+            first = first or reason
+            if reason.reason_class not in ("crash", "no-site") or session.left() < 20:
+                break
+    assert first is not None
+    raise first
+
+
+def repeat(session: ex.Session, shape: Shape, targets: int, seed: int) -> ex.Examination | None:
+    """Examine another miniature of the same shape; None where that cannot be done."""
+    try:
+        return ex.examine(session, miniature(shape, targets, seed))
+    except (ex.Undecided, JobFailed):
+        return None
+
+
+def confirm(session: ex.Session, found: ex.Examination, shape: Shape, targets: int, seeds: int) -> bool | None:
+    """Return whether a second seed shows the same violation; None where there is none to confirm."""
+    if not (found.leak or found.excess):
+        return None
+    if seeds < 2:
+        return False
+    second = repeat(session, shape, targets, 2)
+    if second is None:
+        return False
+    return bool(second.leak) if found.leak else bool(second.excess)
+
+
+def worth_larger(session: ex.Session, found: ex.Examination, started: float) -> bool:
+    """Return True when the time left allows the larger stream."""
+    if "c2" not in session.conditions and "c1" not in session.conditions:
+        return False
+    spent = time.monotonic() - started
+    scale = session.limits.targets_large / session.limits.targets
+    return found.deterministic is not False and session.left() > spent * scale / 2
+
+
+def undecided(session: ex.Session, reason_class: str, reason: str, started: float) -> Proof:
+    return Proof(
+        Outcome.UNDECIDED, reason_class, reason, confinement=session.confinement, seconds=time.monotonic() - started
+    )
+
+
+def conclude(
+    session: ex.Session, found: ex.Examination, shape: Shape, sizes: tuple[int, ...], confirmed: bool | None,
+    started: float,
+) -> Proof:  # fmt: skip
+    """Turn what was found into one outcome."""
+    outcome, reason_class, reason = outcome_of(session, found, confirmed)
+    site = found.site
+    return Proof(
+        outcome=outcome,
+        reason_class=reason_class,
+        reason=reason,
+        metric=TestedMetric(
+            site.metric.line.text[:160], site.function, site.source_line, site.target, site.scored, site.entries,
+            site.by, found.headline,
+        ),
+        conditions=tuple(conditions_of(session, found)),
+        witness=found.leak or found.excess,
+        confirmed=bool(confirmed),
+        shape=shape.name,
+        sizes=sizes,
+        lowered=found.log.lowered,
+        stubs=found.log.stubs,
+        kernels_skipped=found.log.launches,
+        coverage=ex.coverage_of(found),
+        confinement=session.confinement,
+        seconds=time.monotonic() - started,
+        notes=tuple(found.notes),
+    )  # fmt: skip
+
+
+def outcome_of(session: ex.Session, found: ex.Examination, confirmed: bool | None) -> tuple[Outcome, str, str]:
+    """Return (outcome, reason class, reason)."""
+    if found.deterministic is False:
+        return Outcome.NONDETERMINISTIC, "nondeterministic", "two equal runs gave different scores"
+    if found.leak or found.excess:
+        witness = found.leak or found.excess
+        assert witness is not None
+        if not confirmed:
+            return Outcome.UNDECIDED, "not-repeated", f"seen once, not on a second seed: {witness.message}"
+        return (Outcome.LEAK if found.leak else Outcome.NOT_NORMALISED), "", witness.message
+    coverage, denominator = ex.counts(found)
+    if coverage.scores > 1.5 * coverage.targets:
+        return Outcome.RESCORED, "", coverage.note
+    if denominator.differ:
+        assert denominator.ratio is not None
+        return Outcome.BYTES_DIFFER, "", f"the printed numbers imply {denominator.ratio:.4f} times the bytes of the text"
+    return clean_or_not(session, found, coverage.note)
+
+
+def clean_or_not(session: ex.Session, found: ex.Examination, note: str) -> tuple[Outcome, str, str]:
+    order = found.order
+    if found.headline is False:
+        return Outcome.UNDECIDED, "headline-not-reached", "the line of the claimed number was not printed or not located"
+    if session.conditions & {"c1", "c3"} and (order is None or order.holds is None):
+        return Outcome.UNDECIDED, "order", order.reason if order else "the order of scoring was not tested"
+    if "c2" in session.conditions and not any(s.owners for s in found.sums):
+        return Outcome.UNDECIDED, "sums", "no position's probabilities could be summed to 1 over the whole vocabulary"
+    return Outcome.CLEAN_IN_MINIATURE, "", "no violation in the code that ran" + (f" ({note})" if note else "")
+
+
+def conditions_of(session: ex.Session, found: ex.Examination) -> list[Condition]:
+    """Describe every tested condition in one sentence each."""
+    rows: list[Condition] = []
+    if session.conditions & {"c1", "c3"}:
+        order = found.order
+        holds = False if found.leak else None if order is None else order.holds
+        said = "not decided" if order is None else order.reason or f"{order.order} order of scoring"
+        rows.append(Condition("C1+C3", holds, found.leak.message if found.leak else f"scores before updates: {said}"))
+    if "c2" in session.conditions:
+        shown = ", ".join(f"{s.total:.6f} at token {s.position}" for s in found.sums if s.total is not None)
+        complete = any(s.owners for s in found.sums)
+        rows.append(Condition("C2", False if found.excess else (True if complete else None), f"sums: {shown or 'none'}"))
+    coverage, denominator = ex.counts(found)
+    if "c4" in session.conditions:
+        once = coverage.scores <= 1.5 * coverage.targets
+        rows.append(Condition("C4", once, coverage.note or f"each of {coverage.targets} targets is scored once"))
+    ratio = denominator.ratio
+    said = "not derivable from what is printed" if ratio is None else f"{ratio:.4f} times the bytes of the text"
+    rows.append(Condition("bytes", None if ratio is None else not denominator.differ, said))
+    return rows

@@ -1,9 +1,13 @@
-"""What the interpreter hands to the rules: one trace per environment, and the headline eval path."""
+"""What the interpreter hands to the rules: the trace, the headline eval path, and what was established about it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from auditor.interp.graph import Node
+from auditor.interp.leaks import Leak
+from auditor.interp.learn import Learned
+from auditor.interp.scores import Composition
 from auditor.model.source import Span
 
 
@@ -29,6 +33,25 @@ class HeadlinePath:
     log_line: int | None
     how: str
     """Which claim, which log line, which print site, in one sentence."""
+    certain: bool = False
+    """True where a logged line determines the print."""
+    frame: int = 0
+    """Id of the call."""
+    printed: Span | None = None
+    """Where the number is printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One interpretation: every event in order, and what each had learned from."""
+
+    nodes: list[Node] = field(default_factory=list)
+    learned: list[Learned] = field(default_factory=list)
+    notes: tuple[Node, ...] = ()
+    """NET, DYNAMIC, NATIVE and UNMODELLED events."""
+    reached: frozenset[tuple[str, int, int]] = frozenset()
+    """(file, layer, line) of every statement executed."""
+    steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +63,7 @@ class Analysis:
     """The reconstructed run environment."""
     incomplete: tuple[str, ...] = ()
     """Why the analysis is not complete (budget, opaque layer, crash), empty where it is."""
+    trace: Trace = field(default_factory=Trace)
+    composition: Composition | None = None
+    """What the headline number is made of, None where it could not be found."""
+    leaks: tuple[Leak, ...] = ()

@@ -126,7 +126,7 @@ def audit_submission(submission: Submission, edition: Edition, options: AuditOpt
     target = options.target_python or edition.target_python
     program = stages.run("reading the script", lambda: _program(submission, target, limits), None)
     evidence = stages.run("measuring", lambda: _evidence(submission, program, edition, limits), _no_evidence())
-    analysis = stages.run("analysing", lambda: _analysis(program, evidence, edition, limits), None)
+    analysis = stages.run("analysing", lambda: _analysis(program, submission, evidence, limits), None)
     if analysis is None and program is not None and not stages.failures:
         stages.failed("the script could not be analysed: " + (program.main.host_error or "it has no syntax tree"))
     findings: list[Finding] = []
@@ -174,9 +174,11 @@ def _no_evidence() -> Evidence:
     return Evidence(claim=Claim(None, "", problem="not measured"), headline=Headline(None, "not measured"))
 
 
-def _analysis(program: Program | None, evidence: Evidence, edition: Edition, limits: Limits) -> Analysis | None:
+def _analysis(
+    program: Program | None, submission: Submission, evidence: Evidence, limits: Limits
+) -> Analysis | None:
     if program is None or program.main.tree is None:
         return None
     from auditor.interp.analyse import analyse
 
-    return analyse(program, evidence, edition, limits)
+    return analyse(program, submission, evidence, limits)

@@ -1,0 +1,55 @@
+"""From a program and its evidence to what the rules read: configure, interpret, find the number, find the leaks."""
+
+from __future__ import annotations
+
+import sys
+
+from auditor.intake.commands import run_commands
+from auditor.interp.analysis import Analysis, HeadlinePath, Trace
+from auditor.interp.config import declared
+from auditor.interp.headline import find_site, scoring_frame
+from auditor.interp.leaks import find_leaks
+from auditor.interp.learn import learn
+from auditor.interp.run import run
+from auditor.interp.scores import compose
+from auditor.limits import Limits
+from auditor.model.evidence import Evidence
+from auditor.model.source import Program
+from auditor.model.submission import Submission
+
+RECURSION = 8_000
+"""Python frames that interpreting `InterpLimits.call_depth` submitted calls may need (about 30 per call and nesting)."""
+
+
+def analyse(program: Program, submission: Submission, evidence: Evidence, limits: Limits) -> Analysis:
+    """Interpret the program as it was run and say what its headline number is made of."""
+    configuration = declared(program, run_commands(submission, limits.commands), evidence)
+    if sys.getrecursionlimit() < RECURSION:
+        sys.setrecursionlimit(RECURSION)
+    done = run(program, configuration.world, limits.interp)
+    machine = done.machine
+    learned = learn(machine.nodes)
+    incomplete = [done.stopped] if done.stopped else []
+    trace = Trace(machine.nodes, learned, tuple(machine.notes), frozenset(machine.reached), machine.steps)
+    site = find_site(machine, evidence)
+    if site is None:
+        if machine.raised:
+            name, span = machine.raised[-1]
+            incomplete.append(f"the program raises {name} at line {span.line} before any score is printed")
+        return Analysis(None, configuration.settings, tuple(incomplete), trace)
+    function, frame, span = scoring_frame(machine, site)
+    metric = evidence.headline.metric
+    path = HeadlinePath(
+        bpb=evidence.claim.bpb,
+        function=function,
+        span=span,
+        log=metric.file if metric is not None else None,
+        log_line=metric.line if metric is not None else None,
+        how=site.how,
+        certain=site.certain,
+        frame=frame,
+        printed=site.printed.span,
+    )
+    composition = compose(site.node)
+    leaks = find_leaks(machine.nodes, learned, composition.scores, frame)
+    return Analysis(path, configuration.settings, tuple(incomplete), trace, composition, leaks)

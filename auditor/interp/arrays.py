@@ -1,0 +1,441 @@
+"""Array and tensor functions: shapes, known integer contents and token positions through every layout change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from auditor.interp.graph import Kind
+from auditor.interp.losses import cross_entropy, gather_loss
+from auditor.interp.machine import Machine
+from auditor.interp.operators import elementwise, value_region
+from auditor.interp.region import Region
+from auditor.interp.values import POSITION_CAP, Mark, Sym
+
+CONTENT_CAP = 2_000_000
+"""Largest allocation whose zeros or ones are held; larger ones keep their shape only."""
+_NUMPY = {
+    "exp": np.exp, "log": np.log, "log2": np.log2, "abs": np.abs, "sqrt": np.sqrt, "floor": np.floor,
+    "logical_and": np.logical_and, "logical_or": np.logical_or, "logical_not": np.logical_not, "minimum": np.minimum,
+    "maximum": np.maximum, "eq": np.equal, "ne": np.not_equal, "gt": np.greater, "lt": np.less, "ge": np.greater_equal,
+    "le": np.less_equal, "add": np.add, "sub": np.subtract, "mul": np.multiply, "clip": np.clip, "clamp": np.clip,
+    "mod": np.mod, "bitwise_xor": np.bitwise_xor, "bitwise_and": np.bitwise_and,
+}  # fmt: skip
+
+
+def as_shape(args: tuple[Any, ...]) -> tuple[int, ...] | None:
+    """Read a shape from *sizes or one sequence of sizes; None where a size is unknown."""
+    sizes = args[0] if len(args) == 1 and isinstance(args[0], (tuple, list)) else args
+    made: list[int] = []
+    for size in sizes:
+        if isinstance(size, Sym) and size.val is not None and size.val.size == 1:
+            size = int(size.val.reshape(-1)[0])
+        if isinstance(size, bool) or not isinstance(size, (int, float)):
+            return None
+        made.append(int(size))
+    return tuple(made)
+
+
+def _alloc(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if path.endswith("_like"):
+        source = args[0] if args else None
+        shape = source.shape if isinstance(source, Sym) else None
+    else:
+        sizes = kwargs.get("size", kwargs.get("shape"))
+        if path.endswith(("full", "eye", "identity")):
+            shape = as_shape((args[0] if args else sizes,))
+        elif path.startswith("numpy."):
+            shape = as_shape((args[0],)) if args else as_shape((sizes,))
+        else:
+            shape = as_shape(args) if args else as_shape((sizes,))
+    value: Any = 1 if "ones" in path else 0
+    if path.endswith(("full", "full_like")):
+        value = args[1] if len(args) > 1 else kwargs.get("fill_value", 0)
+    learns = kwargs.get("requires_grad") is True
+    made = Sym(m.node(Kind.PARAM, text=path) if learns else None, shape=shape, name=path)
+    if learns:
+        made.mark |= Mark.PARAM
+    elif shape is not None and _size(shape) <= CONTENT_CAP and isinstance(value, (bool, int, float)):
+        made.val = np.full(shape, value)
+    return made
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    total = 1
+    for n in shape:
+        total *= max(int(n), 0)
+    return total
+
+
+def _random(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    shapes = [a for a in args if isinstance(a, (tuple, list))]
+    if path.endswith("_like") and args and isinstance(args[0], Sym):
+        shape = args[0].shape
+    else:
+        shape = as_shape((shapes[-1],)) if shapes else as_shape(args)
+    made = Sym(None, shape=shape, name=path)
+    if path.endswith("randint"):
+        # Random token ids are data of no split: a model that learns from them learns nothing of the text.
+        made.node, made.mark = m.node(Kind.LOAD, text="random tokens", split="random"), Mark.TOKENS | Mark.TRAIN
+    if kwargs.get("requires_grad") is True:
+        made.node, made.mark = m.node(Kind.PARAM, text=path), Mark.PARAM
+    return made
+
+
+def _permutation(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    count = args[0] if args else None
+    if isinstance(count, Sym):
+        return count
+    return Sym(None, val=np.arange(count)) if isinstance(count, int) and 0 <= count <= CONTENT_CAP else Sym()
+
+
+def _arange(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    numbers = [_number(a) for a in args]
+    for name in ("start", "end", "stop", "step"):
+        if name in kwargs:
+            numbers.append(_number(kwargs[name]))
+    if not numbers or not all(isinstance(n, (int, float)) for n in numbers):
+        return m.unknown(*args)
+    try:
+        count = len(range(*[int(n) for n in numbers]))
+        return Sym(None, val=np.arange(*numbers)) if count <= POSITION_CAP else Sym(None, shape=(count,))
+    except (TypeError, ValueError, ZeroDivisionError):
+        return m.unknown(*args)
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, Sym) and value.val is not None and value.val.size == 1:
+        return value.val.reshape(-1)[0].item()
+    return value
+
+
+def _linspace(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    count = args[2] if len(args) > 2 else kwargs.get("steps", kwargs.get("num", 50))
+    return Sym(None, shape=(count,)) if isinstance(count, int) else Sym()
+
+
+def tensor(m: Machine, value: Any) -> Sym:
+    """Turn a value into an array: known numbers keep their content, lists of arrays are stacked."""
+    if isinstance(value, Sym):
+        copied = Sym(value.node, shape=value.shape, val=value.val, pos=value.pos, keys=value.keys, mark=value.mark)
+        copied.name = "" if value.name == "scalar" else value.name
+        return copied
+    if isinstance(value, (bool, int, float)):
+        return Sym(None, val=np.asarray(value))
+    if isinstance(value, (list, tuple, range)):
+        if len(value) and all(isinstance(v, (bool, int, float)) for v in value):
+            return Sym(None, val=np.asarray(list(value)))
+        if any(isinstance(v, Sym) for v in value):
+            return stack(m, list(value))
+        try:
+            array = np.asarray(value)
+            if array.dtype != object and array.size <= CONTENT_CAP:
+                return Sym(None, val=array)
+        except (ValueError, TypeError):
+            return m.unknown(list(value))
+        return m.unknown(list(value))
+    return m.unknown(value)
+
+
+def _tensor(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    made = tensor(m, args[0] if args else kwargs.get("data", 0))
+    if kwargs.get("requires_grad") is True:
+        made.node, made.mark, made.val = m.node(Kind.PARAM, [made.node], text=path), made.mark | Mark.PARAM, None
+    return made
+
+
+def _sequence(m: Machine, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    from auditor.interp.iterate import elements
+
+    value = args[0] if args else kwargs.get("tensors", [])
+    if isinstance(value, Sym):
+        return [value]
+    count, item = elements(m, value)
+    return [item(i) for i in range(min(count, 4096))]
+
+
+def concat(m: Machine, items: list[Any], axis: int = 0) -> Sym:
+    """Join arrays along an axis; positions and contents survive where every part has them."""
+    syms = [item if isinstance(item, Sym) else tensor(m, item) for item in items]
+    if len(syms) == 1:
+        return tensor(m, syms[0])
+    mark = Mark.NONE
+    for sym in syms:
+        mark |= sym.mark & ~Mark.PARAM
+    made = Sym(m.merge(*syms), mark=mark)
+    try:
+        if syms and all(s.shape is not None for s in syms):
+            if any(s.pos is not None for s in syms):
+                parts = [s.pos if s.pos is not None else np.full(s.shape or (), -1, np.int32) for s in syms]
+                made.pos = np.concatenate(parts, axis=axis)
+                made.shape = made.pos.shape
+            elif all(s.val is not None for s in syms):
+                made.val = np.concatenate([s.val for s in syms if s.val is not None], axis=axis)
+                made.shape = made.val.shape
+            else:
+                dummies = [np.broadcast_to(np.int8(0), s.shape or ()) for s in syms]
+                if sum(d.size for d in dummies) <= POSITION_CAP:
+                    made.shape = np.concatenate(dummies, axis=axis).shape
+    except (ValueError, TypeError):
+        made.shape = None
+    return made
+
+
+def stack(m: Machine, items: list[Any], axis: int = 0) -> Sym:
+    """Stack arrays along a new axis."""
+    syms = [item if isinstance(item, Sym) else tensor(m, item) for item in items]
+    lifted: list[Any] = []
+    for sym in syms:
+        made = Sym(sym.node, mark=sym.mark)
+        for name in ("pos", "val"):
+            array = getattr(sym, name)
+            if array is not None:
+                setattr(made, name, array[None] if axis == 0 else np.expand_dims(array, axis))
+        if sym.shape is not None:
+            made.shape = (1, *sym.shape) if axis == 0 else None
+        if made.pos is not None:
+            made.shape = made.pos.shape
+        elif made.val is not None:
+            made.shape = made.val.shape
+        lifted.append(made)
+    return concat(m, lifted, axis) if lifted else Sym()
+
+
+def _axis(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    axis = kwargs.get("dim", kwargs.get("axis", args[1] if len(args) > 1 else 0))
+    return axis if isinstance(axis, int) else 0
+
+
+def _concat(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return concat(m, _sequence(m, args, kwargs), _axis(args, kwargs))
+
+
+def _stack(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return stack(m, _sequence(m, args, kwargs), _axis(args, kwargs))
+
+
+def _where(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if len(args) < 3:
+        return nonzero(m, args[0], as_tuple=True) if args else Sym()
+    return select(m, args[0], args[1], args[2])
+
+
+def select(m: Machine, condition: Any, first: Any, second: Any) -> Sym:
+    """Model where(condition, a, b): positions by a known condition, a SELECT event when losses are chosen."""
+    parts = [v if isinstance(v, Sym) else tensor(m, v) for v in (first, second)]
+    made = elementwise(m, (condition, *parts))
+    a, b = parts
+    known = condition.val if isinstance(condition, Sym) else None
+    if known is not None and made.shape is not None and (a.pos is not None or b.pos is not None):
+        sides = [p.pos if p.pos is not None else np.asarray(-1) for p in parts]
+        try:
+            made.pos = np.where(known.astype(bool), *sides)
+        except ValueError:
+            made.pos = a.pos if a.pos is not None else b.pos
+    elif a.pos is not None and (made.pos is None or a.mark & Mark.TOKENS):
+        made.pos = a.pos if made.shape is None or a.pos.shape == made.shape else made.pos
+    condition_mark = condition.mark if isinstance(condition, Sym) else Mark.NONE
+    made.mark = a.mark | b.mark
+    if made.mark & Mark.NLL and known is None:
+        made.node = m.node(
+            Kind.SELECT, [made.node], text="where", by_loss=bool(condition_mark & Mark.NLL), region=value_region(made)
+        )
+    return made
+
+
+def _choose(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    made = elementwise(m, args, _NUMPY["minimum" if "min" in path else "maximum"])
+    losses = [v for v in args if isinstance(v, Sym) and v.mark & Mark.NLL and v.node is not None]
+    if len({v.node.index for v in losses if v.node is not None}) > 1:
+        made.node = m.node(Kind.SELECT, [made.node], text=path, by_loss=True, region=value_region(made))
+    return made
+
+
+def nonzero(m: Machine, condition: Any, *, as_tuple: bool) -> Any:
+    """Model nonzero: indices of known conditions are known, others keep the origins of the condition."""
+    if isinstance(condition, Sym) and condition.val is not None:
+        found = np.nonzero(condition.val)
+        made: Any = tuple(Sym(None, val=axis) for axis in found)
+        if not as_tuple:
+            return Sym(None, val=np.stack(found, axis=-1)) if found else Sym()
+        return made
+    if isinstance(condition, Sym) and condition.shape is not None and _size(condition.shape) <= CONTENT_CAP:
+        # An undecided condition may hold anywhere: every index is taken.
+        found = np.nonzero(np.broadcast_to(np.True_, condition.shape))
+        if as_tuple:
+            return tuple(Sym(condition.node, val=axis, name="indices") for axis in found)
+        return Sym(condition.node, val=np.stack(found, axis=-1), name="indices")
+    made = Sym(condition.node if isinstance(condition, Sym) else None, name="indices")
+    return (made,) if as_tuple else made
+
+
+def _nonzero(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    flat = path.endswith("flatnonzero")
+    made = nonzero(
+        m,
+        args[0] if args else None,
+        as_tuple=flat or path.startswith("numpy.nonzero") or kwargs.get("as_tuple") is True,
+    )
+    return made[0] if flat and isinstance(made, tuple) else made
+
+
+def _elementwise(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    function = _NUMPY.get(path.rsplit(".", 1)[-1])
+    if not any(isinstance(a, Sym) for a in args):
+        args = tuple(tensor(m, a) for a in args)
+    return elementwise(m, args, function)
+
+
+def reduce_sym(m: Machine, value: Sym, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Model a reduction: known contents are computed, losses remember which positions they sum."""
+    axis = kwargs.get("dim", kwargs.get("axis", args[0] if args else None))
+    if (
+        value.val is not None
+        and value.pos is None
+        and name in ("sum", "max", "min", "any", "all", "mean", "argmax", "prod")
+    ):
+        try:
+            result = np.asarray(getattr(np, name)(value.val, axis=axis if isinstance(axis, (int, tuple)) else None))
+            return Sym(None, val=result) if axis is None else _pair(Sym(None, val=result), name)
+        except (ValueError, TypeError, IndexError):
+            return m.unknown(value)
+    shape: tuple[int, ...] | None = ()
+    if isinstance(axis, int) and value.shape is not None and -len(value.shape) <= axis < len(value.shape):
+        dims = list(value.shape)
+        if kwargs.get("keepdim") is True or kwargs.get("keepdims") is True:
+            dims[axis] = 1
+        else:
+            dims.pop(axis)
+        shape = tuple(dims)
+    elif axis is not None:
+        shape = None
+    mark = value.mark & ~(Mark.PARAM | Mark.TABLE | Mark.TOKENS | Mark.LOGITS | Mark.NORMAL)
+    if value.mark & Mark.LOGITS and not value.mark & Mark.NLL:
+        mark |= Mark.HIDDEN
+    node = value.node
+    if value.mark & Mark.NLL and value.pos is not None and node is not None:
+        node = m.node(Kind.REDUCE, [node], region=Region.of(value.pos), text=name)
+    if name in ("min", "amin", "max", "amax", "argmin", "argmax", "median") and value.mark & Mark.NLL:
+        others = len({n.index for n in (node.parents if node is not None else ())}) if node is not None else 0
+        node = m.node(Kind.SELECT, [node], text=name, by_loss=True, region=value_region(value), operands=others)
+    made = Sym(node, shape=shape, mark=mark)
+    return _pair(made, name) if isinstance(axis, int) else made
+
+
+def _pair(made: Sym, name: str) -> Any:
+    """Torch returns (values, indices) for max, min and median along an axis; numpy returns values. Both unpack."""
+    return made
+
+
+def _reduce(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    value = args[0] if args else None
+    if not isinstance(value, Sym):
+        value = tensor(m, value)
+    return reduce_sym(m, value, path.rsplit(".", 1)[-1], args[1:], kwargs)
+
+
+def _cumulative(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    value = tensor(m, args[0]) if args else Sym()
+    if value.val is not None:
+        return Sym(None, val=np.cumsum(value.val, axis=None if value.val.ndim == 1 else 0))
+    return Sym(value.node, shape=value.shape, mark=value.mark)
+
+
+def softmax(m: Machine, value: Any, *, log: bool = False) -> Sym:
+    """Model softmax and log_softmax: a distribution over the last axis."""
+    made = elementwise(m, (value,))
+    made.mark = made.mark & ~Mark.HIDDEN | Mark.LOGITS | Mark.NORMAL
+    return made
+
+
+def _softmax(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return softmax(m, args[0] if args else kwargs.get("input"))
+
+
+def gather(m: Machine, source: Any, index: Any) -> Any:
+    """Model gather along the vocabulary: picking a distribution at token ids is a loss of these tokens."""
+    if not isinstance(source, Sym):
+        return m.unknown(source, index)
+    if isinstance(index, Sym) and index.mark & Mark.TOKENS and source.mark & Mark.LOGITS:
+        return gather_loss(m, source, index)
+    from auditor.interp.index import get_item
+
+    return get_item(m, source, index) if isinstance(index, Sym) else m.unknown(source, index)
+
+
+def _gather(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if path.startswith("numpy."):
+        return gather(m, args[0], args[1] if len(args) > 1 else None)
+    index = kwargs.get("index", args[2] if len(args) > 2 else args[1] if len(args) > 1 else None)
+    return gather(m, args[0] if args else None, index)
+
+
+def _take(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    from auditor.interp.index import get_item
+
+    if path.endswith("embedding"):
+        return get_item(m, args[1], args[0]) if len(args) > 1 else Sym()
+    index = args[-1] if args else None
+    return get_item(m, args[0], index) if len(args) > 1 else Sym()
+
+
+def _cross_entropy(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return cross_entropy(m, args, kwargs)
+
+
+def _bincount(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    keys = args[0] if args else None
+    region = value_region(keys)
+    made = m.unknown(*args)
+    if region:
+        made.node = m.node(Kind.CACHE_WRITE, [made.node], region=region, table=path)
+    made.mark = Mark.TABLE
+    return (made, made) if path.endswith("unique") and len(kwargs) else made
+
+
+def scatter(m: Machine, table: Any, index: Any, value: Any) -> None:
+    """Model an indexed accumulation into a table: a cache write of the positions in its index."""
+    if not isinstance(table, Sym):
+        return
+    region = Region.union([value_region(index), value_region(value)])
+    carried = m.merge(table, index, value)
+    table.val = None
+    if region:
+        table.mark |= Mark.TABLE
+        table.node = m.node(Kind.CACHE_WRITE, [carried], region=region, table=table.name)
+    else:
+        table.node = carried
+
+
+def _scatter(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if len(args) >= 2:
+        scatter(m, args[0], args[1], args[2] if len(args) > 2 else None)
+    return args[0] if args else None
+
+
+HANDLERS: dict[str, Callable[[Machine, str, tuple[Any, ...], dict[str, Any]], Any]] = {
+    "alloc": _alloc,
+    "random": _random,
+    "permutation": _permutation,
+    "arange": _arange,
+    "linspace": _linspace,
+    "tensor": _tensor,
+    "concat": _concat,
+    "stack": _stack,
+    "where": _where,
+    "minimum": _choose,
+    "maximum": _choose,
+    "nonzero": _nonzero,
+    "elementwise": _elementwise,
+    "reduce": _reduce,
+    "cumulative": _cumulative,
+    "softmax": _softmax,
+    "log_softmax": _softmax,
+    "gather": _gather,
+    "take": _take,
+    "cross_entropy": _cross_entropy,
+    "bincount": _bincount,
+    "scatter": _scatter,
+}

@@ -1,0 +1,251 @@
+"""Calling things: submitted functions and classes are interpreted, library calls go to their models."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from auditor.errors import BudgetExceeded
+from auditor.interp.graph import Kind
+from auditor.interp.machine import BreakSignal, ContinueSignal, Frame, Machine, ReturnSignal
+from auditor.interp.values import (
+    MISSING,
+    Bound,
+    Class,
+    External,
+    Function,
+    Instance,
+    Mark,
+    Partial,
+    Scope,
+    Sym,
+)
+from auditor.model.source import Span
+
+
+def call(m: Machine, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call any value."""
+    m.tick()
+    if isinstance(function, Function):
+        return call_function(m, function, args, kwargs)
+    if isinstance(function, Bound):
+        return _call_bound(m, function, args, kwargs)
+    if isinstance(function, External):
+        from auditor.interp.library import call_library
+
+        return call_library(m, function.path, args, kwargs)
+    if isinstance(function, Class):
+        return instantiate(m, function, args, kwargs)
+    if isinstance(function, Partial):
+        return call(m, function.function, (*function.args, *args), {**function.kwargs, **kwargs})
+    if isinstance(function, Instance):
+        return _call_instance(m, function, args, kwargs)
+    return m.unknown(function, *args, *kwargs.values())
+
+
+def _call_bound(m: Machine, bound: Bound, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    receiver = bound.receiver
+    if isinstance(bound.function, Function):
+        from auditor.interp.modules import is_neural, neural_call
+
+        if isinstance(receiver, Instance) and is_neural(m, receiver, bound.function, args, kwargs):
+            return neural_call(m, receiver, args, kwargs, bound.function.name)
+        return call_function(m, bound.function, (receiver, *args), kwargs, receiver)
+    from auditor.interp.methods import call_value_method
+
+    return call_value_method(m, receiver, bound.function, args, kwargs)
+
+
+def _call_instance(m: Machine, receiver: Instance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    from auditor.interp.modules import call_module, is_module
+
+    if is_module(receiver):
+        return call_module(m, receiver, args, kwargs)
+    if receiver.cls is not None and receiver.cls.lookup("__call__") is not MISSING:
+        return call_method(m, receiver, "__call__", args, kwargs)
+    return m.unknown(receiver, *args, *kwargs.values())
+
+
+def call_method(
+    m: Machine, receiver: Instance, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+) -> Any:
+    """Call a method of an object by name; unknown where its class does not define it."""
+    found = receiver.cls.lookup(name) if receiver.cls is not None else MISSING
+    if isinstance(found, Function):
+        return call_function(m, found, (receiver, *args), kwargs or {}, receiver)
+    return m.unknown(receiver, *args)
+
+
+def instantiate(m: Machine, cls: Class, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Create an object: run its `__init__`, or fill the fields of a dataclass, enum member or namespace."""
+    made = Instance(cls)
+    init = cls.lookup("__init__")
+    if isinstance(init, Function):
+        call_function(m, init, (made, *args), kwargs, made)
+    else:
+        names = _field_names(cls)
+        made.attrs.update(zip(names, args, strict=False))
+        made.attrs.update(kwargs)
+        for name in names:
+            if name not in made.attrs:
+                default = cls.lookup(name)
+                if isinstance(default, Instance) and default.library == "dataclasses.field":
+                    factory = default.attrs.get("default_factory")
+                    value = call(m, factory, (), {}) if factory is not None else default.attrs.get("default")
+                    made.attrs[name] = value
+        post = cls.lookup("__post_init__")
+        if isinstance(post, Function):
+            call_function(m, post, (made,), {}, made)
+    external = cls.external_bases()
+    if any(base.endswith("Optimizer") or ".optim." in base for base in external):
+        made.library = "torch.optim.Optimizer"
+        made.attrs.setdefault("params", args[0] if args else kwargs.get("params"))
+    if made.library == "" and any(base.endswith("autograd.Function") for base in external):
+        made.library = "torch.autograd.Function"
+    from auditor.interp.classes import apply_overrides
+
+    if not isinstance(init, Function) or _reads_settings(cls):
+        apply_overrides(m, made.attrs)
+    return made
+
+
+def _reads_settings(cls: Class) -> bool:
+    return any(
+        isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "parse_args")
+        for node in ast.walk(cls.node)
+    )
+
+
+def _field_names(cls: Class) -> list[str]:
+    names: list[str] = []
+    for base in cls.bases:
+        if isinstance(base, Class):
+            names.extend(_field_names(base))
+    return [*names, *cls.fields]
+
+
+def call_function(
+    m: Machine, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], receiver: Any = None
+) -> Any:
+    """Interpret a submitted function; what it returns is wrapped so that its origin in this call can be seen."""
+    if len(m.frames) >= m.limits.call_depth:
+        return m.unknown(*args, *kwargs.values())
+    active = sum(frame.scope.names is function.node for frame in m.frames)
+    if active >= 3:
+        return m.unknown(*args, *kwargs.values())
+    scope = Scope(function.scope)
+    scope.names = function.node
+    bind(m, function, scope, args, kwargs)
+    owner = f"{function.owner.name}." if function.owner is not None else ""
+    frame = Frame(m.ident(), owner + function.name, function.module, scope, receiver)
+    generator = not isinstance(function.node, ast.Lambda) and _is_generator(function.node)
+    if generator:
+        frame.yields = []
+    span, pushed = m.span, len(m.frames)
+    m.frames.append(frame)
+    m.calls[frame.ident] = (frame.name, Span(function.module.file, function.module.layer, function.node.lineno))
+    result: Any = None
+    try:
+        if isinstance(function.node, ast.Lambda):
+            from auditor.interp.expressions import evaluate
+
+            result = evaluate(m, function.node.body)
+        else:
+            from auditor.interp.statements import execute
+
+            execute(m, function.node.body)
+    except ReturnSignal as signal:
+        result = signal.value
+    except (BreakSignal, ContinueSignal):
+        result = None
+    except RecursionError as error:
+        raise BudgetExceeded("call depth of the interpreter", m.limits.call_depth) from error
+    finally:
+        del m.frames[pushed:]
+        m.span = span
+    if generator:
+        return frame.yields
+    if frame.alternatives:
+        from auditor.interp.join import join_values
+
+        for value in frame.alternatives[:8]:
+            result = join_values(m, result, value)
+    return _returned(m, function, frame, result)
+
+
+def _is_generator(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    cached = getattr(node, "_pgolf_generator", None)
+    if cached is None:
+        cached = False
+        stack: list[ast.AST] = list(node.body)
+        while stack:
+            item = stack.pop()
+            if isinstance(item, (ast.Yield, ast.YieldFrom)):
+                cached = True
+                break
+            if not isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+                stack.extend(ast.iter_child_nodes(item))
+        node._pgolf_generator = cached  # type: ignore[union-attr]
+    return bool(cached)
+
+
+def _returned(m: Machine, function: Function, frame: Frame, result: Any) -> Any:
+    """Wrap numbers that a function returns in RETURN nodes; containers and objects pass through unchanged."""
+    if _is_number(result):
+        return _wrap(m, function, frame, result)
+    if isinstance(result, tuple) and any(isinstance(item, Sym) for item in result) and len(result) <= 16:
+        return tuple(_wrap(m, function, frame, item) if _is_number(item) else item for item in result)
+    if isinstance(result, dict) and 0 < len(result) <= 64:
+        for key, item in list(result.items()):
+            if _is_number(item) and item.shape == ():
+                result[key] = _wrap(m, function, frame, item)
+    return result
+
+
+_IDENTITY = Mark.PARAM | Mark.TABLE | Mark.STATE | Mark.TOKENS | Mark.LOGITS | Mark.HIDDEN
+
+
+def _is_number(value: Any) -> bool:
+    return (
+        isinstance(value, Sym)
+        and value.node is not None
+        and value.pos is None
+        and value.shape in ((), None)
+        and not value.mark & _IDENTITY
+    )
+
+
+def _wrap(m: Machine, function: Function, frame: Frame, value: Sym) -> Sym:
+    made = Sym(
+        m.node(Kind.RETURN, [value.node], text=frame.name, frame=frame.ident, line=function.node.lineno),
+        shape=value.shape,
+        val=value.val,
+        mark=value.mark,
+        name=value.name,
+    )
+    made.attrs, made.grad = value.attrs, value.grad
+    return made
+
+
+def bind(m: Machine, function: Function, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Bind arguments to parameters; what is missing takes its default or is unknown."""
+    spec = function.node.args
+    positional = [*spec.posonlyargs, *spec.args]
+    names = [arg.arg for arg in positional]
+    variables = scope.variables
+    for name, default in zip(names[len(names) - len(function.defaults) :], function.defaults, strict=False):
+        variables[name] = default
+    variables.update(function.kw_defaults)
+    for name, value in zip(names, args, strict=False):
+        variables[name] = value
+    if spec.vararg is not None:
+        variables[spec.vararg.arg] = tuple(args[len(names) :])
+    known = {*names, *(arg.arg for arg in spec.kwonlyargs)}
+    extra: dict[str, Any] = {}
+    for name, value in kwargs.items():
+        (variables if name in known else extra)[name] = value
+    if spec.kwarg is not None:
+        variables[spec.kwarg.arg] = extra
+    for name in known:
+        if name not in variables:
+            variables[name] = Sym(name=name)

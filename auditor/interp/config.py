@@ -1,0 +1,157 @@
+"""The run environment: code defaults < run commands < values printed in the logs < guards solved from the logs.
+
+Code defaults are not the run: flags are off in code and on in the command, or the other way round. Every setting
+keeps its origin. Nothing is executed; what cannot be read stays at the code default.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import Any
+
+from auditor.intake.commands import RunCommand
+from auditor.interp.analysis import Setting
+from auditor.interp.guards import solve_guards
+from auditor.interp.machine import World
+from auditor.interp.templates import log_text
+from auditor.model.evidence import Evidence
+from auditor.model.logs import LogFile
+from auditor.model.source import Program
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The declared world and where each of its settings comes from."""
+
+    world: World
+    settings: dict[str, Setting]
+
+
+def environment_names(program: Program) -> dict[str, str]:
+    """Return setting name -> environment name, for assignments whose value reads the environment."""
+    found: dict[str, str] = {}
+    for module in (program.main, *program.helpers):
+        if module.tree is None:
+            continue
+        for node in ast.walk(module.tree):
+            target, value = _assignment(node)
+            if value is None:
+                continue
+            names = [name for name in map(_environment_name, ast.walk(value)) if name]
+            if len(names) == 1 and target:
+                found.setdefault(target, names[0])
+    return found
+
+
+def _assignment(node: ast.AST) -> tuple[str, ast.expr | None]:
+    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+        target: ast.expr = node.targets[0]
+        value: ast.expr | None = node.value
+    elif isinstance(node, ast.AnnAssign):
+        target, value = node.target, node.value
+    else:
+        return "", None
+    if isinstance(target, ast.Name):
+        return target.id, value
+    return (target.attr, value) if isinstance(target, ast.Attribute) else ("", None)
+
+
+def _environment_name(node: ast.AST) -> str:
+    """Return the environment name that an expression reads: environ.get("X"), environ["X"], getenv("X"), _env("X")."""
+    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+        name = node.args[0].value
+        if isinstance(name, str) and name.isupper() and name.replace("_", "").isalnum():
+            return name
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
+        value = node.value
+        if isinstance(value, ast.Attribute) and value.attr == "environ" and node.slice.value.isupper():
+            return node.slice.value
+    return ""
+
+
+def declared(program: Program, commands: tuple[RunCommand, ...], evidence: Evidence) -> Configuration:
+    """Reconstruct the environment in which the claimed number was produced."""
+    names = environment_names(program)
+    environ: dict[str, str] = {}
+    settings: dict[str, Setting] = {}
+    command = choose_command(commands, program, evidence)
+    if command is not None:
+        for name, value in command.env.items():
+            environ[name] = value
+            settings[name] = Setting(value, f"{command.file}:{command.line}")
+    overrides: dict[str, Any] = {}
+    log = headline_log(evidence)
+    known = set(names.values())
+    if log is not None:
+        for name, (shown, line) in log.hyperparameters.items():
+            value = literal(shown)
+            if name in names or name in known or name.upper() in known:
+                variable = names.get(name, name.upper() if name.upper() in known else name)
+                overrides[name] = value
+                environ[variable] = _as_environment(value, shown)
+                settings[variable] = Setting(shown, f"{log.file}:{line}")
+            elif "_" in name:
+                overrides[name] = value
+    for solved in solve_guards(program, names, {**environ}, log_text(evidence.logs)):
+        environ[solved.variable] = solved.value
+        overrides.pop(solved.setting, None)
+        settings[solved.variable] = Setting(solved.value, solved.origin)
+    argv = command.argv if command is not None else ()
+    return Configuration(World(environ, overrides, argv), settings)
+
+
+def headline_log(evidence: Evidence) -> LogFile | None:
+    """Return the log that carries the claimed number, or the first main log."""
+    metric = evidence.headline.metric
+    if metric is not None:
+        for log in evidence.logs:
+            if log.file == metric.file:
+                return log
+    return next((log for log in evidence.logs if log.main), None)
+
+
+def choose_command(commands: tuple[RunCommand, ...], program: Program, evidence: Evidence) -> RunCommand | None:
+    """Pick the run command of the claimed run: the first that launches the script with settings, else the first.
+
+    Where several launch it (ablations, smaller hardware), the one whose settings the log contradicts least wins.
+    """
+    script = program.main.file.rsplit("/", 1)[-1]
+    fitting = [c for c in commands if c.script is None or c.script.rsplit("/", 1)[-1] == script]
+    if not fitting:
+        return None
+    log = headline_log(evidence)
+    if log is None or len(fitting) == 1:
+        return max(fitting, key=lambda c: (bool(c.argv), bool(c.env)))
+    shown = {name.upper(): value for name, (value, _) in log.hyperparameters.items()}
+
+    def contradictions(command: RunCommand) -> int:
+        return sum(
+            name in shown and literal(shown[name]) != literal(value) and _number(shown[name]) != _number(value)
+            for name, value in command.env.items()
+        )
+
+    return min(fitting, key=lambda c: (contradictions(c), not c.argv, not c.env))
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float({"true": "1", "false": "0"}.get(text.lower(), text))
+    except ValueError:
+        return text
+
+
+def literal(text: str) -> Any:
+    """Read a printed setting: a Python literal where it is one, else the text."""
+    stripped = text.strip().rstrip(",")
+    try:
+        value = ast.literal_eval(stripped)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return {"true": True, "false": False, "none": None}.get(stripped.lower(), stripped)
+    return value if isinstance(value, (bool, int, float, str, type(None))) else stripped
+
+
+def _as_environment(value: Any, shown: str) -> str:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return "" if value is None else str(value) if isinstance(value, (int, float)) else shown

@@ -1,0 +1,397 @@
+"""What expressions evaluate to. One handler per syntax node; unknown is a value."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+from auditor.interp.assign import assign
+from auditor.interp.attributes import get_attribute
+from auditor.interp.calls import call
+from auditor.interp.graph import Kind
+from auditor.interp.index import get_item, make_slice
+from auditor.interp.iterate import elements
+from auditor.interp.join import join_values
+from auditor.interp.machine import Machine
+from auditor.interp.operators import binary, compare, unary
+from auditor.interp.values import MISSING, External, Function, Instance, Scope, Sym, Text
+from auditor.model.source import Span
+
+COMPREHENSION_ITERATIONS = 3_000
+COMPREHENSION_EVENTS = 4
+
+
+def evaluate(m: Machine, node: ast.expr) -> Any:
+    """Evaluate an expression; a syntax node without a handler is unknown."""
+    m.tick()
+    handler = HANDLERS.get(type(node))
+    if handler is None:
+        return Sym(name=type(node).__name__)
+    return handler(m, node)
+
+
+def truth(m: Machine, value: Any) -> bool | None:
+    """Return True or False where the truth of a value is known, else None."""
+    if isinstance(value, Sym):
+        if value.val is not None and value.val.size == 1:
+            return bool(value.val.reshape(-1)[0])
+        return None
+    if isinstance(value, Text):
+        return True if any(isinstance(part, str) and part for part in value.parts) else None
+    if isinstance(value, External):
+        return True
+    if isinstance(value, Instance):
+        return True
+    try:
+        return bool(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def lookup(m: Machine, name: str) -> Any:
+    """Find a name along the scopes, then among the builtins; MISSING where nothing binds it."""
+    scope: Scope | None = m.frame.scope
+    if name in m.frame.scope.globals:
+        scope = m.frame.module.scope
+    while scope is not None:
+        if name in scope.variables:
+            return scope.variables[name]
+        scope = scope.parent
+    variables = m.frame.module.scope.variables
+    if name in variables:
+        return variables[name]
+    return External(f"builtins.{name}") if name in BUILTIN_NAMES else MISSING
+
+
+BUILTIN_NAMES = frozenset(dir(__builtins__) if not isinstance(__builtins__, dict) else __builtins__)
+
+
+def _name(m: Machine, e: ast.Name) -> Any:
+    value = lookup(m, e.id)
+    if value is MISSING:
+        if e.id == "__file__":
+            return m.frame.module.file
+        return Sym(name=e.id)
+    return value
+
+
+def _constant(m: Machine, e: ast.Constant) -> Any:
+    return e.value
+
+
+def _attribute(m: Machine, e: ast.Attribute) -> Any:
+    return get_attribute(m, evaluate(m, e.value), e.attr)
+
+
+def _subscript(m: Machine, e: ast.Subscript) -> Any:
+    return get_item(m, evaluate(m, e.value), evaluate(m, e.slice))
+
+
+def _slice(m: Machine, e: ast.Slice) -> Any:
+    return make_slice(*(evaluate(m, part) if part is not None else None for part in (e.lower, e.upper, e.step)))
+
+
+def _call(m: Machine, e: ast.Call) -> Any:
+    function = evaluate(m, e.func)
+    args: list[Any] = []
+    for argument in e.args:
+        if isinstance(argument, ast.Starred):
+            count, items = elements(m, evaluate(m, argument.value))
+            args.extend(items(i) for i in range(min(count, 64)))
+        else:
+            args.append(evaluate(m, argument))
+    kwargs: dict[str, Any] = {}
+    for keyword in e.keywords:
+        value = evaluate(m, keyword.value)
+        if keyword.arg is not None:
+            kwargs[keyword.arg] = value
+        elif isinstance(value, dict):
+            kwargs.update({key: item for key, item in value.items() if isinstance(key, str)})
+    frame = m.frame
+    m.span = Span(frame.module.file, frame.module.layer, e.lineno, e.col_offset + 1)
+    return call(m, function, tuple(args), kwargs)
+
+
+def _bin_op(m: Machine, e: ast.BinOp) -> Any:
+    return binary(m, e.op, evaluate(m, e.left), evaluate(m, e.right))
+
+
+def _unary_op(m: Machine, e: ast.UnaryOp) -> Any:
+    value = evaluate(m, e.operand)
+    if isinstance(e.op, ast.Not):
+        known = truth(m, value)
+        return Sym(m.merge(value)) if known is None else not known
+    return unary(m, e.op, value)
+
+
+def _bool_op(m: Machine, e: ast.BoolOp) -> Any:
+    wants = isinstance(e.op, ast.And)
+    result: Any = None
+    unknown: list[Any] = []
+    for part in e.values:
+        value = evaluate(m, part)
+        known = truth(m, value)
+        if known is None:
+            unknown.append(value)
+            continue
+        result = value
+        if known is not wants:
+            if unknown and not wants:
+                return join_values(m, unknown[-1], value)
+            return value
+    if not unknown:
+        return result
+    if not wants:
+        return unknown[-1] if result is None or result is False else join_values(m, unknown[-1], result)
+    return Sym(m.merge(*unknown))
+
+
+def _compare(m: Machine, e: ast.Compare) -> Any:
+    left = evaluate(m, e.left)
+    result: Any = True
+    for op, right_node in zip(e.ops, e.comparators, strict=True):
+        right = evaluate(m, right_node)
+        value = compare(m, op, left, right)
+        if value is False:
+            return False
+        result = value if result is True else result
+        left = right
+    return result
+
+
+def _if_exp(m: Machine, e: ast.IfExp) -> Any:
+    decided = truth(m, evaluate(m, e.test))
+    if decided is True:
+        return evaluate(m, e.body)
+    if decided is False:
+        return evaluate(m, e.orelse)
+    m.maybe += 1
+    try:
+        first, second = evaluate(m, e.body), evaluate(m, e.orelse)
+    finally:
+        m.maybe -= 1
+    return join_values(m, first, second)
+
+
+def _tuple(m: Machine, e: ast.Tuple) -> Any:
+    return tuple(_spread(m, e.elts))
+
+
+def _list(m: Machine, e: ast.List) -> Any:
+    return _spread(m, e.elts)
+
+
+def _set(m: Machine, e: ast.Set) -> Any:
+    try:
+        return set(_spread(m, e.elts))
+    except TypeError:
+        return m.unknown(*_spread(m, e.elts))
+
+
+def _spread(m: Machine, nodes: list[ast.expr]) -> list[Any]:
+    found: list[Any] = []
+    for node in nodes:
+        if isinstance(node, ast.Starred):
+            count, items = elements(m, evaluate(m, node.value))
+            found.extend(items(i) for i in range(min(count, 4096)))
+        else:
+            found.append(evaluate(m, node))
+    return found
+
+
+def _dict(m: Machine, e: ast.Dict) -> Any:
+    made: dict[Any, Any] = {}
+    for key_node, value_node in zip(e.keys, e.values, strict=True):
+        value = evaluate(m, value_node)
+        if key_node is None:
+            if isinstance(value, dict):
+                made.update(value)
+            elif isinstance(value, Sym):
+                made[value] = value
+            continue
+        key = evaluate(m, key_node)
+        try:
+            made[key] = value
+        except TypeError:
+            made[Sym(m.merge(key))] = value
+    return made
+
+
+def _joined_str(m: Machine, e: ast.JoinedStr) -> Any:
+    parts: list[Any] = []
+    for piece in e.values:
+        if isinstance(piece, ast.Constant):
+            parts.append(str(piece.value))
+        elif isinstance(piece, ast.FormattedValue):
+            parts.append(_formatted(m, piece))
+    return text_of(parts)
+
+
+def _formatted(m: Machine, e: ast.FormattedValue) -> Any:
+    value = evaluate(m, e.value)
+    if isinstance(value, (str, int, float, bool, type(None))):
+        spec = evaluate(m, e.format_spec) if e.format_spec is not None else ""
+        if isinstance(spec, str) and len(spec) < 24:
+            try:
+                shown = repr(value) if e.conversion == ord("r") else value
+                return format(shown, spec)
+            except (ValueError, TypeError):
+                return Sym(name="text")
+    return value if isinstance(value, (Sym, Text)) else Sym(m.merge(value), name="text")
+
+
+def text_of(parts: list[Any]) -> Any:
+    """Return a str where every part is known, else a Text."""
+    flat: list[Any] = []
+    for part in parts:
+        flat.extend(part.parts if isinstance(part, Text) else (part,))
+    if all(isinstance(part, str) for part in flat):
+        return "".join(flat)
+    return Text(tuple(flat))
+
+
+def _lambda(m: Machine, e: ast.Lambda) -> Any:
+    return make_function(m, e)
+
+
+def make_function(m: Machine, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> Any:
+    """Build a function value, evaluate its defaults now, and apply its decorators."""
+    arguments = node.args
+    defaults = tuple(evaluate(m, default) for default in arguments.defaults)
+    kw_defaults = {
+        arg.arg: evaluate(m, default)
+        for arg, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        if default is not None
+    }
+    name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
+    made: Any = Function(node, name, m.frame.module, m.frame.scope, defaults, kw_defaults)
+    if isinstance(node, ast.Lambda):
+        return made
+    for decorator in reversed(node.decorator_list):
+        made = _decorate(m, made, evaluate(m, decorator))
+    return made
+
+
+def _decorate(m: Machine, made: Any, decorator: Any) -> Any:
+    if isinstance(decorator, External) and isinstance(made, Function):
+        kind = {"builtins.staticmethod": "static", "builtins.classmethod": "class", "builtins.property": "property"}
+        made.kind = kind.get(decorator.path, "property" if decorator.path.endswith("cached_property") else made.kind)
+        return made
+    if isinstance(decorator, Function):
+        wrapped = call(m, decorator, (made,), {})
+        return wrapped if wrapped is not None and not isinstance(wrapped, Sym) else made
+    return made
+
+
+def _comprehension(m: Machine, e: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Any:
+    frame = m.frame
+    outer = frame.scope
+    frame.scope = Scope(outer)
+    found: list[Any] = []
+    try:
+        _generate(m, e, 0, found)
+    finally:
+        frame.scope = outer
+    if isinstance(e, ast.DictComp):
+        return _as_dict(m, found)
+    if isinstance(e, ast.SetComp):
+        try:
+            return set(found)
+        except TypeError:
+            return m.unknown(*found)
+    return found
+
+
+def _as_dict(m: Machine, pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    made: dict[Any, Any] = {}
+    for key, value in pairs:
+        try:
+            made[key] = value
+        except TypeError:
+            made[Sym(m.merge(key))] = value
+    return made
+
+
+def _generate(m: Machine, e: Any, depth: int, found: list[Any]) -> None:
+    generator = e.generators[depth]
+    count, items = elements(m, evaluate(m, generator.iter))
+    index, start = 0, len(m.nodes)
+    while index < count:
+        assign(m, generator.target, items(index))
+        keep: bool | None = True
+        for condition in generator.ifs:
+            keep = truth(m, evaluate(m, condition))
+            if keep is False:
+                break
+        if keep is not False:
+            if depth + 1 < len(e.generators):
+                _generate(m, e, depth + 1, found)
+            elif isinstance(e, ast.DictComp):
+                found.append((evaluate(m, e.key), evaluate(m, e.value)))
+            else:
+                found.append(evaluate(m, e.elt))
+        index += 1
+        eventful = len(m.nodes) - start > 8
+        limit = COMPREHENSION_EVENTS if eventful else COMPREHENSION_ITERATIONS
+        if limit <= index < count - 1:
+            index = count - 1
+
+
+def _named(m: Machine, e: ast.NamedExpr) -> Any:
+    value = evaluate(m, e.value)
+    assign(m, e.target, value)
+    return value
+
+
+def _yield(m: Machine, e: ast.Yield) -> Any:
+    if m.frame.yields is not None:
+        m.frame.yields.append(evaluate(m, e.value) if e.value is not None else None)
+    return None
+
+
+def _yield_from(m: Machine, e: ast.YieldFrom) -> Any:
+    count, items = elements(m, evaluate(m, e.value))
+    if m.frame.yields is not None:
+        m.frame.yields.extend(items(i) for i in range(min(count, 256)))
+    return None
+
+
+def _starred(m: Machine, e: ast.Starred) -> Any:
+    return evaluate(m, e.value)
+
+
+def _await(m: Machine, e: ast.Await) -> Any:
+    m.note(Kind.UNMODELLED, "await")
+    return evaluate(m, e.value)
+
+
+HANDLERS: dict[type[ast.AST], Callable[[Machine, Any], Any]] = {
+    ast.Name: _name,
+    ast.Constant: _constant,
+    ast.Attribute: _attribute,
+    ast.Subscript: _subscript,
+    ast.Slice: _slice,
+    ast.Call: _call,
+    ast.BinOp: _bin_op,
+    ast.UnaryOp: _unary_op,
+    ast.BoolOp: _bool_op,
+    ast.Compare: _compare,
+    ast.IfExp: _if_exp,
+    ast.Tuple: _tuple,
+    ast.List: _list,
+    ast.Set: _set,
+    ast.Dict: _dict,
+    ast.JoinedStr: _joined_str,
+    ast.FormattedValue: _formatted,
+    ast.Lambda: _lambda,
+    ast.ListComp: _comprehension,
+    ast.SetComp: _comprehension,
+    ast.GeneratorExp: _comprehension,
+    ast.DictComp: _comprehension,
+    ast.NamedExpr: _named,
+    ast.Yield: _yield,
+    ast.YieldFrom: _yield_from,
+    ast.Starred: _starred,
+    ast.Await: _await,
+}

@@ -1,0 +1,337 @@
+"""Subscripts: views keep positions, tables read by data are cache reads, items written by data are cache writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from auditor.interp.graph import Kind
+from auditor.interp.machine import Machine
+from auditor.interp.operators import MASK, value_region
+from auditor.interp.region import Region
+from auditor.interp.values import MISSING, POSITION_CAP, Class, External, Instance, Mark, Sym, Text
+
+_VIEW_CAP = 4_000_000
+"""Elements that an indexed view may materialise."""
+
+
+def make_slice(lower: Any, upper: Any, step: Any) -> Any:
+    """Build a slice; a bound that is an index array of one element counts as that number."""
+    return slice(_bound(lower), _bound(upper), _bound(step))
+
+
+def _bound(value: Any) -> Any:
+    if isinstance(value, Sym) and value.val is not None and value.val.size == 1:
+        return int(value.val.reshape(-1)[0])
+    return value
+
+
+def get_item(m: Machine, container: Any, index: Any) -> Any:
+    """Evaluate `container[index]`."""
+    if isinstance(container, Sym):
+        return _sym_item(m, container, index)
+    if isinstance(index, Sym) and index.val is not None and index.val.size == 1 and index.pos is None:
+        index = index.val.reshape(-1)[0].item()
+    if isinstance(container, dict):
+        return _dict_item(m, container, index)
+    if isinstance(container, (list, tuple, str, bytes, range)):
+        return _sequence_item(m, container, index)
+    if isinstance(container, Instance):
+        return _instance_item(m, container, index)
+    if isinstance(container, External):
+        return _external_item(m, container, index)
+    if isinstance(container, Class):
+        return container
+    from auditor.interp.iterate import Lazy
+
+    if isinstance(container, Lazy) and isinstance(index, int):
+        return container.item(index % max(container.count, 1))
+    return m.unknown(container, index)
+
+
+def _external_item(m: Machine, container: External, index: Any) -> Any:
+    if container.path == "os.environ":
+        from auditor.interp.environ import read
+
+        return read(m, index, MISSING)
+    if container.path == "sys.argv":
+        return m.world.argv[index] if isinstance(index, int) and index < len(m.world.argv) else "train_gpt.py"
+    return container
+
+
+def _dict_item(m: Machine, container: dict[Any, Any], index: Any) -> Any:
+    if not isinstance(index, (Sym, Text)):
+        try:
+            if index in container:
+                return container[index]
+        except TypeError:
+            return m.unknown(*container.values())
+        loose = [value for key, value in container.items() if isinstance(key, (Sym, Text))]
+        if loose:
+            return loose[0] if len(loose) == 1 else m.unknown(*loose)
+        return m.unknown(*list(container.values())[:8])
+    if index in container:
+        return container[index]
+    values = list(container.values())
+    if len(values) == 1:
+        return values[0]
+    if isinstance(index, Sym) and index.pos is not None:
+        return _keyed_read(m, container, index)
+    return m.unknown(index, *values[:64])
+
+
+def _keyed_read(m: Machine, container: Any, key: Sym) -> Sym:
+    held = m.merge(container)
+    node = m.node(
+        Kind.CACHE_READ, [key.node], state=[held], region=value_region(key), keyed=_key_arrays(key), exact=not key.keys
+    )
+    return Sym(node, pos=key.pos, shape=key.shape, mark=Mark.TABLE)
+
+
+def _key_arrays(key: Sym) -> tuple[np.ndarray, ...]:
+    return tuple(array for array in (key.pos, *key.keys) if array is not None)
+
+
+def _sequence_item(m: Machine, container: Any, index: Any) -> Any:
+    try:
+        if isinstance(index, slice):
+            if all(isinstance(b, (int, type(None))) for b in (index.start, index.stop, index.step)):
+                return container[index]
+            return container
+        if isinstance(index, int):
+            return container[index]
+    except (IndexError, ValueError):
+        return Sym(m.merge(list(container)[:4] if not isinstance(container, (str, bytes, range)) else None))
+    if isinstance(index, Sym) and len(container) and not isinstance(container, (str, bytes)):
+        # Which element is not known: take the next one each time, so that a queue is walked element by element.
+        turn = m.files.setdefault(f"turn:{id(container)}", 0)
+        m.files[f"turn:{id(container)}"] = turn + 1
+        return container[turn % len(container)]
+    return m.unknown(container, index)
+
+
+def _instance_item(m: Machine, container: Instance, index: Any) -> Any:
+    if container.cls is not None and container.cls.lookup("__getitem__") is not MISSING:
+        from auditor.interp.calls import call_method
+
+        return call_method(m, container, "__getitem__", (index,))
+    items = container.attrs.get("items")
+    if isinstance(items, (list, dict)):
+        return get_item(m, items, index)
+    return m.unknown(container, index)
+
+
+def _parts(index: Any) -> tuple[Any, ...]:
+    return index if isinstance(index, tuple) else (index,)
+
+
+def _plain(parts: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """Return the index with known arrays as numpy arrays, None where a part is not known."""
+    made: list[Any] = []
+    for part in parts:
+        if isinstance(part, Sym):
+            if part.val is None:
+                return None
+            made.append(part.val if part.val.ndim else part.val.item())
+        elif isinstance(part, list) and all(isinstance(x, int) for x in part):
+            made.append(np.asarray(part, dtype=np.int64))
+        elif isinstance(part, slice):
+            if not all(isinstance(b, (int, type(None))) for b in (part.start, part.stop, part.step)):
+                return None
+            made.append(part)
+        elif part is None or part is Ellipsis or isinstance(part, (int, np.ndarray)):
+            made.append(part)
+        else:
+            return None
+    return tuple(made)
+
+
+def _sym_item(m: Machine, container: Sym, index: Any) -> Any:
+    parts = _parts(index)
+    if container.mark & Mark.STATE or isinstance(index, (str, Text)):
+        return Sym(
+            m.merge(container, *[p for p in parts if isinstance(p, Sym)]), mark=container.mark, name=container.name
+        )
+    data = [part for part in parts if isinstance(part, Sym) and part.val is None]
+    if data:
+        return _data_item(m, container, parts, data)
+    plain = _plain(parts)
+    made = Sym(container.node, mark=container.mark & ~Mark.NORMAL, name=container.name)
+    if plain is None:
+        made.shape = None
+        return made
+    made.pos = _view(container.pos, plain)
+    made.val = _view(container.val, plain)
+    made.keys = tuple(v for v in (_view(key, plain) for key in container.keys) if v is not None)
+    if made.pos is not None or made.val is not None:
+        made.shape = made.pos.shape if made.pos is not None else made.val.shape  # type: ignore[union-attr]
+    elif container.shape is not None:
+        dummy = _view(np.broadcast_to(np.int8(0), container.shape), plain)
+        made.shape = dummy.shape if dummy is not None else None
+    return made
+
+
+def _view(array: np.ndarray | None, index: tuple[Any, ...]) -> np.ndarray | None:
+    if array is None:
+        return None
+    fancy = [part for part in index if isinstance(part, np.ndarray)]
+    if sum(part.size for part in fancy) > _VIEW_CAP:
+        return None
+    if fancy and array.ndim > 1 and array.size // max(array.shape[0], 1) * fancy[0].size > _VIEW_CAP:
+        return None
+    try:
+        safe = tuple(
+            np.clip(part, -n, n - 1) if isinstance(part, np.ndarray) and part.dtype != bool and n else part
+            for part, n in zip(index, (*array.shape, *([0] * len(index))), strict=False)
+        )
+        return np.asarray(array[safe])
+    except (IndexError, ValueError, TypeError):
+        return None
+
+
+def _data_item(m: Machine, container: Sym, parts: tuple[Any, ...], data: list[Sym]) -> Sym:
+    """Index by values that are data: a boolean selection, a row of logits at its target, or a table lookup."""
+    first = data[-1]
+    if container.mark & Mark.LOGITS and any(part.pos is not None and part.mark & Mark.TOKENS for part in data):
+        from auditor.interp.losses import gather_loss
+
+        target = next(part for part in data if part.pos is not None and part.mark & Mark.TOKENS)
+        return gather_loss(m, container, target)
+    if first.name == MASK and first.shape == container.shape:
+        return _selected(m, container, first)
+    if container.pos is not None and first.shape == container.shape and first.pos is None:
+        # A selection by an undecided condition: keep every element, since any of them may be taken.
+        kept = Sym(m.merge(container, first), shape=container.shape, pos=container.pos, keys=container.keys)
+        kept.mark = container.mark
+        return kept
+    keyed = [part for part in data if part.pos is not None]
+    if keyed:
+        key = keyed[-1]
+        held = container.node
+        arrays = tuple(array for part in keyed for array in _key_arrays(part))
+        node = m.node(
+            Kind.CACHE_READ,
+            [part.node for part in data],
+            state=[held],
+            region=Region.union([value_region(part) for part in keyed]),
+            keyed=arrays,
+            exact=len(keyed) > 1 or not key.keys,
+            table=container.name,
+        )
+        return Sym(node, shape=key.shape, pos=key.pos, keys=key.keys, mark=container.mark & ~Mark.TABLE | Mark.TABLE)
+    shape = first.shape if len(parts) == 1 else None
+    return Sym(m.merge(container, *data), shape=shape, mark=container.mark)
+
+
+def _selected(m: Machine, container: Sym, mask: Sym) -> Sym:
+    """Select by an undecided condition: every element is kept, since any of them may be taken."""
+    made = Sym(m.merge(container, mask), mark=container.mark, name=container.name)
+    for field in ("pos", "val"):
+        array = getattr(container, field)
+        setattr(made, field, None if array is None else array.reshape(-1))
+    made.keys = tuple(key.reshape(-1) for key in container.keys)
+    if container.shape is not None:
+        made.shape = (int(np.prod(container.shape)),)
+    return made
+
+
+def set_item(m: Machine, container: Any, index: Any, value: Any) -> None:
+    """Execute `container[index] = value`."""
+    if isinstance(container, dict):
+        if isinstance(index, Sym) and index.val is not None and index.val.size == 1 and index.pos is None:
+            index = index.val.reshape(-1)[0].item()
+        try:
+            container[index] = value
+        except TypeError:
+            container[Sym(m.merge(index))] = value
+        return
+    if isinstance(container, list):
+        _list_store(m, container, index, value)
+    elif isinstance(container, Sym):
+        _sym_store(m, container, index, value)
+    elif isinstance(container, Instance) and container.cls is not None:
+        from auditor.interp.calls import call_method
+
+        if container.cls.lookup("__setitem__") is not MISSING:
+            call_method(m, container, "__setitem__", (index, value))
+    elif isinstance(container, External) and container.path == "os.environ" and isinstance(index, str):
+        from auditor.interp.environ import write
+
+        write(m, index, value)
+
+
+def _list_store(m: Machine, container: list[Any], index: Any, value: Any) -> None:
+    if isinstance(index, Sym) and index.val is not None and index.val.size == 1:
+        index = int(index.val.reshape(-1)[0])
+    try:
+        if isinstance(index, slice):
+            from auditor.interp.iterate import elements
+
+            count, items = elements(m, value)
+            container[index] = [items(i) for i in range(min(count, 4096))]
+        elif isinstance(index, int):
+            container[index] = value
+        elif container:
+            turn = m.files.get(f"turn:{id(container)}", 1) - 1
+            container[turn % len(container)] = value
+    except (IndexError, ValueError, TypeError):
+        container.append(value)
+
+
+def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
+    parts = _parts(index)
+    keys = [
+        part
+        for part in parts
+        if isinstance(part, Sym) and part.pos is not None and part.val is None and part.name != MASK
+    ]
+    carried = m.merge(container, value, *[part for part in parts if isinstance(part, Sym)])
+    if keys:
+        region = Region.union([value_region(key) for key in keys])
+        container.mark |= Mark.TABLE
+        container.node = m.node(Kind.CACHE_WRITE, [carried], region=region, table=container.name)
+        return
+    container.node = carried
+    if isinstance(value, Sym):
+        container.mark |= value.mark & (Mark.TOKENS | Mark.NLL | Mark.TRAIN | Mark.LOGITS | Mark.BYTES)
+    if len(parts) == 1 and isinstance(parts[0], Sym) and parts[0].name == MASK:
+        _masked_store(m, container, parts[0], value)
+        return
+    plain = _plain(parts)
+    if plain is None or container.shape is None or int(np.prod(container.shape)) > POSITION_CAP:
+        container.val = None
+        return
+    if isinstance(value, Sym) and value.pos is not None:
+        if container.pos is None or not container.pos.flags.writeable:
+            fresh = np.full(container.shape, -1, dtype=np.int32)
+            if container.pos is not None:
+                fresh[...] = container.pos
+            container.pos = fresh
+        _store(container.pos, plain, value.pos)
+        container.val = None
+    elif container.val is not None:
+        known = value.val if isinstance(value, Sym) else value
+        if isinstance(known, (bool, int, float, np.ndarray)):
+            if not container.val.flags.writeable:
+                container.val = container.val.copy()
+            _store(container.val, plain, known)
+        else:
+            container.val = None
+
+
+def _masked_store(m: Machine, container: Sym, mask: Sym, value: Any) -> None:
+    """Store under an undecided condition: the container keeps its positions, or takes those of the value."""
+    container.val = None
+    if isinstance(value, Sym) and value.pos is not None and container.shape is not None:
+        if container.pos is None and value.pos.size == int(np.prod(container.shape)):
+            container.pos, container.keys = value.pos.reshape(container.shape), ()
+            container.keys = tuple(k.reshape(container.shape) for k in value.keys if k.size == container.pos.size)
+        container.mark |= value.mark & (Mark.TABLE | Mark.NLL | Mark.TOKENS)
+
+
+def _store(array: np.ndarray, index: tuple[Any, ...], value: Any) -> None:
+    try:
+        array[index] = value
+    except (IndexError, ValueError, TypeError, OverflowError):
+        return

@@ -1,0 +1,159 @@
+"""Scores of tokens that had been learned from before: found by comparing regions, told apart by how it came about.
+
+Every leak is a pair of events, what learned and what scored, with the positions they share. Names play no part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from auditor.interp.graph import Kind, Node, ancestors
+from auditor.interp.learn import Learned
+from auditor.interp.region import Region
+from auditor.interp.scores import Score
+
+TOLERATED_SHARE = 0.02
+"""Share of counted positions that may overlap before it is more than a window boundary (one token in a chunk)."""
+
+
+class Way(str, Enum):
+    """How a score came after learning from the same tokens."""
+
+    BEFORE_SCORING = "adapted before scoring"
+    LATER_EPOCH = "scored in a later epoch than learned"
+    SECOND_PASS = "scored again after learning from the first score"
+    TRAINING_LOOP = "learned in the training loop"
+    CALIBRATION = "reached the weights without a gradient"
+    WINDOW_PARAMETER = "parameter optimised on the scored window"
+    CACHE = "cached before it was scored"
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """One way in which scored tokens had been learned from before."""
+
+    way: Way
+    learned: Node
+    """The BACKWARD, CACHE_WRITE or FORWARD through which the tokens came in."""
+    applied: Node | None
+    """The STEP or write that put them into the weights."""
+    score: Node
+    overlap: Region
+    share: float
+    """Share of the counted positions of the headline that are affected."""
+
+
+def find_leaks(nodes: list[Node], learned: list[Learned], scores: tuple[Score, ...], frame: int) -> tuple[Leak, ...]:
+    """Return the leaks behind the headline's scores, the widest of each way."""
+    total = sum(score.counted.count for score in scores) or 1
+    index = _Index(nodes, learned)
+    found: dict[Way, list[Leak]] = {}
+    affected: dict[Way, int] = {}
+    for score in scores:
+        for leak in _leaks_of(score, index, frame):
+            found.setdefault(leak.way, []).append(leak)
+            affected[leak.way] = affected.get(leak.way, 0) + leak.overlap.count
+    made = []
+    for way, leaks in found.items():
+        widest = max(leaks, key=lambda leak: leak.overlap.count)
+        share = affected[way] / total
+        if share > TOLERATED_SHARE:
+            made.append(Leak(way, widest.learned, widest.applied, widest.score, widest.overlap, min(share, 1.0)))
+    return tuple(made)
+
+
+class _Index:
+    """Look-ups over the graph that several leaks share."""
+
+    def __init__(self, nodes: list[Node], learned: list[Learned]) -> None:
+        self.nodes, self.learned = nodes, learned
+        self.backwards = [n for n in nodes if n.kind is Kind.BACKWARD]
+        self.steps = [n for n in nodes if n.kind in (Kind.STEP, Kind.PARAM_WRITE)]
+        self.train_spans = {n.span for n in self.backwards if any(learned[p.index].train_data for p in n.parents)}
+        self.losses = [n for n in nodes if n.kind is Kind.LOSS and n.region]
+        self._behind: dict[tuple[int, ...], frozenset[int]] = {}
+
+    def behind(self, loss: Node) -> frozenset[int]:
+        """Return the indices of everything that the prediction of a loss was made from, state included."""
+        key = tuple(sorted(s.index for p in loss.parents for s in (*p.state, p)))
+        if key not in self._behind:
+            reached = {n.index for p in loss.parents for n in ancestors(p, into_state=True)}
+            self._behind[key] = frozenset(reached)
+        return self._behind[key]
+
+
+def _leaks_of(score: Score, index: _Index, frame: int) -> Iterator[Leak]:
+    known = index.learned[score.loss.index]
+    overlap = known.trained & score.counted
+    if overlap:
+        yield _by_gradient(score, overlap, index, frame)
+    overlap = known.fitted & score.counted
+    if overlap and not known.trained & score.counted:
+        source = _source(score, index, (Kind.FORWARD,), overlap)
+        yield Leak(Way.CALIBRATION, source or score.loss, None, score.loss, overlap, 0.0)
+    overlap = known.cached & score.counted
+    if overlap:
+        source = _source(score, index, (Kind.CACHE_WRITE,), overlap)
+        yield Leak(Way.CACHE, source or score.loss, None, score.loss, overlap, 0.0)
+
+
+def _source(score: Score, index: _Index, kinds: tuple[Kind, ...], overlap: Region) -> Node | None:
+    behind = index.behind(score.loss)
+    own = {p.index for p in score.loss.parents}
+    fitting = [n for i in sorted(behind) if (n := index.nodes[i]).kind in kinds and i not in own and n.region & overlap]
+    return fitting[0] if fitting else None
+
+
+def _by_gradient(score: Score, overlap: Region, index: _Index, frame: int) -> Leak:
+    behind = index.behind(score.loss)
+    best: Node | None = None
+    best_count = 0
+    for node in index.backwards:
+        if node.index > score.loss.index or node.index not in behind:
+            continue
+        shared = Region.union(index.learned[p.index].losses for p in node.parents) & overlap
+        if shared.count > best_count:
+            best, best_count = node, shared.count
+    if best is None:
+        return Leak(Way.BEFORE_SCORING, score.loss, None, score.loss, overlap, 0.0)
+    applied = next((s for s in index.steps if s.index > best.index and best in s.parents), None)
+    return Leak(_way(best, applied, score, index, frame, overlap), best, applied, score.loss, overlap, 0.0)
+
+
+def _way(learned: Node, applied: Node | None, score: Score, index: _Index, frame: int, overlap: Region) -> Way:
+    if applied is not None and applied.info.get("loose"):
+        return Way.WINDOW_PARAMETER
+    if learned.span in index.train_spans or not _trained_before(learned, index):
+        return Way.TRAINING_LOOP
+    inside = frame in learned.frames and frame in score.loss.frames
+    if inside and _shares_epoch(learned, score.loss):
+        return Way.LATER_EPOCH
+    earlier = (
+        n
+        for n in index.losses
+        if n.index < learned.index and frame in n.frames and n.region & overlap and n is not score.loss
+    )
+    if inside and _was_counted(earlier, learned):
+        return Way.SECOND_PASS
+    return Way.BEFORE_SCORING
+
+
+def _trained_before(learned: Node, index: _Index) -> bool:
+    """Say whether the weights had descended on training data before this backward pass, or training is not shown."""
+    if any(index.learned[p.index].trained_on_train for p in learned.parents):
+        return True
+    return not index.train_spans
+
+
+def _shares_epoch(learned: Node, scored: Node) -> bool:
+    """Say whether both happened in one loop of the scoring function, the learning in an earlier iteration."""
+    mine = dict(scored.loops)
+    return any(ident in mine and iteration < mine[ident] for ident, iteration in learned.loops)
+
+
+def _was_counted(losses: Iterable[Node], learned: Node) -> bool:
+    """Say whether one of these losses is a score of its own and not only what the backward pass descends on."""
+    descended = {n.index for p in learned.parents for n in ancestors(p, into_state=False, cap=400)}
+    return any(n.index not in descended for n in losses)

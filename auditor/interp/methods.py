@@ -1,0 +1,495 @@
+"""Methods of values that are not submitted objects: tensors, strings, containers, files, optimisers, layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from auditor.apis.models import models
+from auditor.interp import arrays
+from auditor.interp.effects import backward, step, store
+from auditor.interp.graph import Kind
+from auditor.interp.machine import Machine
+from auditor.interp.objects import call_object_method
+from auditor.interp.operators import elementwise, value_region
+from auditor.interp.region import Region
+from auditor.interp.values import POSITION_CAP, External, Instance, Mark, Partial, Sym, Text
+
+_CONTAINER_METHODS = {
+    list: frozenset(
+        ["append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse", "index", "count", "copy"]
+    ),
+    dict: frozenset(["get", "items", "keys", "values", "pop", "update", "setdefault", "clear", "copy", "popitem"]),
+    set: frozenset(
+        ["add", "discard", "remove", "update", "union", "intersection", "difference", "clear", "copy", "issubset"]
+    ),
+    str: frozenset(
+        [
+            "split",
+            "strip",
+            "lstrip",
+            "rstrip",
+            "lower",
+            "upper",
+            "join",
+            "replace",
+            "startswith",
+            "endswith",
+            "format",
+            "find",
+            "rfind",
+            "index",
+            "count",
+            "encode",
+            "splitlines",
+            "title",
+            "capitalize",
+            "zfill",
+            "isdigit",
+            "isalpha",
+            "isspace",
+            "partition",
+            "rpartition",
+            "ljust",
+            "rjust",
+            "removeprefix",
+            "removesuffix",
+            "isalnum",
+            "isupper",
+            "islower",
+            "casefold",
+            "rsplit",
+        ]
+    ),
+    bytes: frozenset(["decode", "startswith", "endswith", "split", "replace", "find", "hex", "count", "strip"]),
+    tuple: frozenset(["index", "count"]),
+    frozenset: frozenset(["union", "intersection", "difference", "issubset"]),
+}
+
+
+def call_value_method(m: Machine, receiver: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a method by name on any value."""
+    if isinstance(receiver, Sym):
+        return _sym_method(m, receiver, name, args, kwargs)
+    if isinstance(receiver, Instance):
+        return call_object_method(m, receiver, name, args, kwargs)
+    for kind, names in _CONTAINER_METHODS.items():
+        if isinstance(receiver, kind):
+            return _container_method(m, receiver, name, args, kwargs) if name in names else m.unknown(receiver, *args)
+    if isinstance(receiver, Text):
+        return receiver if name in ("strip", "rstrip", "lower", "upper", "encode") else m.unknown(receiver, *args)
+    if isinstance(receiver, (int, float)):
+        return _number_method(m, receiver, name, args)
+    if isinstance(receiver, External):
+        return m.unknown(*args)
+    if isinstance(receiver, Partial):
+        return m.unknown(receiver, *args)
+    return m.unknown(receiver, *args, *kwargs.values())
+
+
+def _number_method(m: Machine, receiver: float, name: str, args: tuple[Any, ...]) -> Any:
+    if name in ("item", "conjugate", "__int__", "__float__", "to", "cpu", "detach", "float", "astype"):
+        return receiver
+    if name == "bit_length" and isinstance(receiver, int):
+        return receiver.bit_length()
+    return m.unknown(receiver, *args)
+
+
+def _container_method(m: Machine, receiver: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if isinstance(receiver, str):
+        return _string_method(m, receiver, name, args, kwargs)
+    if isinstance(receiver, list) and name in ("extend", "sort"):
+        return _list_method(m, receiver, name, args)
+    if isinstance(receiver, dict) and name in ("get", "pop", "setdefault", "update"):
+        return _dict_method(m, receiver, name, args, kwargs)
+    try:
+        return getattr(receiver, name)(*args, **kwargs)
+    except (TypeError, ValueError, IndexError, KeyError, AttributeError, UnicodeError, LookupError):
+        return m.unknown(receiver, *args)
+
+
+def _list_method(m: Machine, receiver: list[Any], name: str, args: tuple[Any, ...]) -> Any:
+    from auditor.interp.iterate import elements
+
+    if name == "sort":
+        return None
+    if args:
+        count, item = elements(m, args[0])
+        receiver.extend(item(i) for i in range(min(count, 8192)))
+    return None
+
+
+def _dict_method(m: Machine, receiver: dict[Any, Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    from auditor.interp.index import get_item
+
+    if name == "update":
+        if args and isinstance(args[0], dict):
+            receiver.update(args[0])
+        elif args and isinstance(args[0], Sym):
+            receiver[args[0]] = args[0]
+        receiver.update(kwargs)
+        return None
+    key, default = (args[0] if args else None), (args[1] if len(args) > 1 else None)
+    unknown = isinstance(key, (Sym, Text))
+    try:
+        if not unknown and key in receiver:
+            return receiver.pop(key) if name == "pop" else receiver[key]
+    except TypeError:
+        return m.unknown(receiver, *args)
+    if not receiver or not unknown:
+        if any(isinstance(k, (Sym, Text)) for k in receiver):
+            return get_item(m, receiver, key)
+        if name == "setdefault" and not unknown:
+            receiver[key] = default
+        return default
+    found = get_item(m, receiver, key)
+    if name == "setdefault":
+        receiver.setdefault(key, default)
+    if isinstance(default, (int, float)) or default is None:
+        return found
+    return found
+
+
+def _string_method(m: Machine, receiver: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if any(isinstance(a, (Sym, Text)) for a in (*args, *kwargs.values())) or (
+        name == "join" and args and isinstance(args[0], (list, tuple)) and not all(isinstance(p, str) for p in args[0])
+    ):
+        from auditor.interp.expressions import text_of
+
+        if name == "join" and isinstance(args[0], (list, tuple)):
+            parts: list[Any] = []
+            for i, part in enumerate(args[0]):
+                parts.extend(([receiver] if i else []) + [part if isinstance(part, (str, Text, Sym)) else str(part)])
+            return text_of(parts)
+        if name == "format":
+            return _format(m, receiver, args, kwargs)
+        return m.unknown(*args)
+    if name in ("ljust", "rjust", "zfill") and args and isinstance(args[0], int) and args[0] > 10_000:
+        return receiver
+    try:
+        return getattr(receiver, name)(*args, **kwargs)
+    except (TypeError, ValueError, IndexError, KeyError, AttributeError, LookupError):
+        return m.unknown(*args)
+
+
+def _format(m: Machine, template: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    import string
+
+    from auditor.interp.expressions import text_of
+
+    parts: list[Any] = []
+    turn = 0
+    try:
+        for literal, field, spec, _ in string.Formatter().parse(template):
+            parts.append(literal)
+            if field is None:
+                continue
+            value = kwargs.get(field) if field in kwargs else args[int(field) if field.isdigit() else turn]
+            turn += 1
+            parts.append(value if isinstance(value, (Sym, Text)) else format(value, spec or ""))
+    except (ValueError, IndexError, TypeError):
+        return m.unknown(*args, *kwargs.values())
+    return text_of(parts)
+
+
+def _sym_method(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    handler = _SYM.get(name)
+    if handler is not None:
+        return handler(m, receiver, args, kwargs)
+    kind = models().methods.get(name, "")
+    if kind == "copying":
+        return _copied(receiver, name)
+    if kind == "shape":
+        return _layout(m, receiver, name, args, kwargs)
+    if kind == "reduce":
+        return arrays.reduce_sym(m, receiver, name, args, kwargs)
+    if kind == "elementwise":
+        return _elementwise(m, receiver, name, args)
+    if kind == "resetting":
+        return _reset(m, receiver, args)
+    if name.endswith("_") and not name.endswith("__"):
+        return _mutate(m, receiver, name, args, kwargs)
+    made = m.unknown(receiver, *args, *kwargs.values())
+    made.mark |= receiver.mark & (Mark.STATE | Mark.TRAIN | Mark.BYTES)
+    return made
+
+
+def _copied(receiver: Sym, name: str) -> Sym:
+    if name in ("contiguous", "requires_grad_", "share_memory_", "retain_grad", "pin_memory"):
+        return receiver
+    made = Sym(receiver.node, shape=receiver.shape, val=receiver.val, pos=receiver.pos, keys=receiver.keys)
+    made.mark, made.name = receiver.mark, receiver.name
+    if name in ("numpy",) and receiver.val is not None:
+        made.name = "np"
+    if (
+        name in ("float", "double", "half", "bfloat16", "to", "cuda", "cpu", "detach", "clone")
+        and made.mark & Mark.PARAM
+    ):
+        made.mark &= ~Mark.PARAM
+    return made
+
+
+def _elementwise(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...]) -> Any:
+    if name == "where" and len(args) == 2:
+        return arrays.select(m, args[0], receiver, args[1])
+    if name in ("minimum", "maximum"):
+        return arrays.HANDLERS[name](m, name, (receiver, *args), {})
+    if name == "masked_fill" and len(args) == 2:
+        return _masked_fill(m, receiver, args)
+    return elementwise(m, (receiver, *args), arrays._NUMPY.get(name))
+
+
+def _masked_fill(m: Machine, receiver: Sym, args: tuple[Any, ...]) -> Sym:
+    made = elementwise(m, (receiver, args[0]))
+    mask = args[0].val if isinstance(args[0], Sym) else None
+    if mask is not None and receiver.pos is not None and mask.shape == receiver.pos.shape and receiver.mark & Mark.NLL:
+        made.pos = np.where(mask, -1, receiver.pos)
+    made.mark = receiver.mark
+    return made
+
+
+def _layout(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sym:
+    made = Sym(receiver.node, mark=receiver.mark, name=receiver.name)
+    for field in ("pos", "val"):
+        array = getattr(receiver, field)
+        if array is not None:
+            setattr(made, field, layout(array, name, args, kwargs))
+    made.keys = tuple(k for k in (layout(key, name, args, kwargs) for key in receiver.keys) if k is not None)
+    known = made.pos if made.pos is not None else made.val
+    if known is not None:
+        made.shape = known.shape
+    elif receiver.shape is not None:
+        made.shape = _layout_shape(receiver.shape, name, args, kwargs)
+    return made
+
+
+def _layout_shape(
+    shape: tuple[int, ...], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[int, ...] | None:
+    if name in ("reshape", "view"):
+        wanted = arrays.as_shape(args)
+        total = int(np.prod(shape)) if shape else 1
+        if wanted is None:
+            return None
+        if -1 in wanted:
+            rest = int(np.prod([n for n in wanted if n != -1])) or 1
+            return tuple(total // rest if n == -1 else n for n in wanted)
+        return wanted
+    dummy = np.broadcast_to(np.int8(0), shape)
+    if name in ("flatten", "ravel", "repeat", "tile", "roll", "flip") and dummy.size > POSITION_CAP:
+        return (dummy.size,) if name in ("flatten", "ravel") and not args else None
+    made = layout(dummy, name, args, kwargs)
+    return made.shape if made is not None else None
+
+
+def layout(array: np.ndarray, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> np.ndarray | None:
+    """Apply a layout method to a numpy array; None where its arguments are not known or do not fit."""
+    plain = [int(a.val) if isinstance(a, Sym) and a.val is not None and a.val.size == 1 else a for a in args]
+    axis = kwargs.get("dim", plain[0] if plain and isinstance(plain[0], int) else None)
+    try:
+        if name in ("reshape", "view"):
+            shape = arrays.as_shape(tuple(plain))
+            return None if shape is None else array.reshape(shape)
+        if name in ("flatten", "ravel"):
+            return array.reshape(-1) if not plain else array.reshape((*array.shape[: plain[0]], -1))
+        if name == "squeeze":
+            return (
+                np.squeeze(array, axis)
+                if isinstance(axis, int) and array.shape[axis] == 1
+                else (array if isinstance(axis, int) else np.squeeze(array))
+            )
+        if name == "unsqueeze":
+            position = axis if isinstance(axis, int) else 0
+            return np.expand_dims(array, position)
+        if name in ("transpose", "swapaxes") and len(plain) == 2:
+            return np.swapaxes(array, plain[0], plain[1])
+        if name in ("permute", "transpose"):
+            order = arrays.as_shape(tuple(plain))
+            return np.transpose(array, order) if order is not None else None
+        if name == "t":
+            return array.T
+        if name == "expand":
+            shape = arrays.as_shape(tuple(plain))
+            if shape is None:
+                return None
+            padded = (1,) * (len(shape) - array.ndim) + array.shape
+            return np.broadcast_to(array, tuple(o if s == -1 else s for s, o in zip(shape, padded, strict=True)))
+        if name == "narrow" and len(plain) == 3:
+            return np.take(array, range(plain[1], plain[1] + plain[2]), axis=plain[0])
+        if name == "flip":
+            return np.flip(array)
+        if name == "roll":
+            return np.roll(array, plain[0] if plain else kwargs.get("shifts", 0))
+        if name == "unfold" and len(plain) == 3 and plain[0] in (0, -1) and array.ndim == 1:
+            return np.lib.stride_tricks.sliding_window_view(array, plain[1])[:: plain[2]]
+    except (ValueError, TypeError, IndexError, AttributeError):
+        return None
+    return None
+
+
+def _reset(m: Machine, receiver: Sym, args: tuple[Any, ...]) -> Sym:
+    """A method that overwrites a tensor: what it had learned is gone, what it now holds comes from the argument."""
+    source = args[0] if args else None
+    receiver.node = m.merge(source) if isinstance(source, Sym) else None
+    if isinstance(source, Sym):
+        receiver.pos = source.pos if source.pos is not None and source.shape == receiver.shape else None
+        receiver.val = source.val if source.shape == receiver.shape else None
+        receiver.mark |= source.mark & (Mark.TOKENS | Mark.TRAIN)
+    elif receiver.val is not None:
+        fill = source if isinstance(source, (int, float)) else 0
+        receiver.val = np.full(receiver.val.shape, fill)
+    if receiver.mark & Mark.PARAM and receiver.node is None:
+        receiver.node = m.node(Kind.PARAM, text="reset")
+    return receiver
+
+
+def _mutate(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sym:
+    """An in-place method: the tensor now also depends on the arguments."""
+    if name in ("scatter_add_", "index_add_", "scatter_", "index_put_", "scatter_reduce_", "put_"):
+        index = args[1] if len(args) > 1 else kwargs.get("index")
+        value = args[2] if len(args) > 2 else kwargs.get("src", kwargs.get("source"))
+        if name in ("index_put_", "put_"):
+            index, value = args[0] if args else None, args[1] if len(args) > 1 else None
+            index = index[-1] if isinstance(index, (tuple, list)) and index else index
+        arrays.scatter(m, receiver, index, value)
+        return receiver
+    if receiver.mark & Mark.PARAM:
+        node = m.node(Kind.PARAM_WRITE, [m.merge(receiver, *args, *kwargs.values())], text=name)
+        receiver.node = node
+        return receiver
+    made = elementwise(m, (receiver, *args), arrays._NUMPY.get(name[:-1]))
+    region = Region.union(value_region(a) for a in args)
+    receiver.node = made.node
+    if receiver.mark & Mark.TABLE and region:
+        receiver.node = m.node(Kind.CACHE_WRITE, [made.node], region=region, table=receiver.name)
+    receiver.val = made.val
+    if made.shape == receiver.shape:
+        receiver.pos, receiver.keys = made.pos, made.keys
+    receiver.mark |= made.mark & ~Mark.PARAM
+    return receiver
+
+
+def _item(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if receiver.val is not None and receiver.val.size == 1 and receiver.pos is None:
+        return receiver.val.reshape(-1)[0].item()
+    made = Sym(receiver.node, shape=(), mark=receiver.mark, name="scalar")
+    if receiver.pos is not None and receiver.pos.size == 1:
+        made.pos = receiver.pos.reshape(())
+        made.keys = tuple(k.reshape(()) for k in receiver.keys if k.size == 1)
+    elif receiver.pos is not None and receiver.mark & Mark.NLL:
+        made.node = m.node(Kind.REDUCE, [receiver.node], region=Region.of(receiver.pos))
+    return made
+
+
+def _tolist(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if receiver.val is not None and receiver.pos is None and receiver.val.size <= 200_000:
+        return receiver.val.tolist()
+    return receiver
+
+
+def _size(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    axis = args[0] if args else kwargs.get("dim")
+    if receiver.shape is None:
+        return Sym(receiver.node, name="scalar")
+    if isinstance(axis, int) and -len(receiver.shape) <= axis < len(receiver.shape):
+        return receiver.shape[axis]
+    return receiver.shape
+
+
+def _numel(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return int(np.prod(receiver.shape)) if receiver.shape is not None else Sym(name="scalar")
+
+
+def _dim(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return len(receiver.shape) if receiver.shape is not None else Sym(name="scalar")
+
+
+def _backward(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    backward(m, receiver)
+    return None
+
+
+def _gather(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return arrays.gather(m, receiver, kwargs.get("index", args[-1] if args else None))
+
+
+def _softmax(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return arrays.softmax(m, receiver)
+
+
+def _nonzero(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return arrays.nonzero(m, receiver, as_tuple=kwargs.get("as_tuple") is True)
+
+
+def _chunks(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    size = args[0] if args else 1
+    if receiver.shape and isinstance(size, int) and size > 0:
+        from auditor.interp.index import get_item
+
+        length = receiver.shape[0]
+        starts = range(0, length, size)
+        return [get_item(m, receiver, slice(i, i + size)) for i in [*starts[:6], *starts[-1:]]]
+    return [Sym(receiver.node, mark=receiver.mark), Sym(receiver.node, mark=receiver.mark)]
+
+
+def _items(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    value = Sym(receiver.node, mark=receiver.mark, name=receiver.name)
+    return [(Sym(name="key"), value)]
+
+
+def _get(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return Sym(m.merge(receiver, *args), mark=receiver.mark, name=receiver.name)
+
+
+def _index_select(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    from auditor.interp.index import get_item
+
+    return get_item(m, receiver, args[-1]) if args else receiver
+
+
+def _zero_grad(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    m.pending.clear()
+    return None
+
+
+def _write(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    store(m, Instance(None, "buffer"), args[0] if args else None)
+    receiver.node = m.merge(receiver, *args)
+    return None
+
+
+def _step(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    for argument in args:
+        if isinstance(argument, Instance):
+            step(m, argument)
+    return None
+
+
+_SYM = {
+    "item": _item,
+    "__int__": _item,
+    "tolist": _tolist,
+    "size": _size,
+    "numel": _numel,
+    "nelement": _numel,
+    "__len__": _size,
+    "dim": _dim,
+    "ndimension": _dim,
+    "backward": _backward,
+    "gather": _gather,
+    "take_along_dim": _gather,
+    "softmax": _softmax,
+    "log_softmax": _softmax,
+    "nonzero": _nonzero,
+    "split": _chunks,
+    "chunk": _chunks,
+    "items": _items,
+    "get": _get,
+    "pop": _get,
+    "index_select": _index_select,
+    "take": _index_select,
+    "zero_grad": _zero_grad,
+    "write": _write,
+    "step": _step,
+}

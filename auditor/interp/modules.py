@@ -1,0 +1,271 @@
+"""Neural modules: constructors are interpreted, forward passes of language models are one FORWARD event.
+
+A forward pass depends on the current node of every parameter that can be reached from the module. What happens inside
+(attention, norms) is not interpreted: it is where the time would go, and no ruling depends on it.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from auditor.interp.graph import Kind, Node
+from auditor.interp.losses import is_target_of, make_loss
+from auditor.interp.machine import Machine
+from auditor.interp.operators import value_region
+from auditor.interp.region import Region
+from auditor.interp.values import MISSING, Bound, Class, Function, Instance, Mark, Sym
+
+_LAYER_THRESHOLD = 2
+"""Library layers below a class from which on it counts as a network (and not as, say, a mixing table)."""
+VOCABULARY = 1024
+"""Size of the stand-in's last axis of logits; only shapes use it."""
+
+
+def is_module(value: Any) -> bool:
+    """Say whether a value is an nn.Module."""
+    if not isinstance(value, Instance):
+        return False
+    if value.library.startswith(("torch.nn.", "nn.")):
+        return True
+    return value.cls is not None and any(_module_base(base) for base in value.cls.external_bases())
+
+
+def _module_base(path: str) -> bool:
+    return path.endswith((".Module", ".ModuleList", ".ModuleDict", ".Sequential", ".Linear", ".Embedding"))
+
+
+def library_module(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Instance:
+    """Create a library layer: one parameter, and its items where it is a container."""
+    made = Instance(None, "torch.nn." + path.rsplit(".", 1)[-1])
+    if path.endswith(("ModuleList", "Sequential", "ParameterList")):
+        from auditor.interp.iterate import elements
+
+        items: list[Any] = []
+        for argument in args:
+            if isinstance(argument, Instance):
+                items.append(argument)
+                continue
+            count, item = elements(m, argument)
+            items.extend(item(i) for i in range(min(count, 16)))
+        made.attrs["items"] = items
+    elif path.endswith(("ModuleDict", "ParameterDict")):
+        made.attrs["items"] = dict(args[0]) if args and isinstance(args[0], dict) else {}
+    else:
+        made.attrs["weight"] = parameter(m, path)
+        made.attrs["weight"].mark |= Mark.OWNED
+    return made
+
+
+def parameter(m: Machine, text: str = "", source: Any = None) -> Sym:
+    """Create a parameter with its own history, starting from `source`."""
+    node = m.node(Kind.PARAM, [m.merge(source)], text=text)
+    shape = source.shape if isinstance(source, Sym) else None
+    return Sym(node, shape=shape, mark=Mark.PARAM)
+
+
+def module_attribute(m: Machine, receiver: Instance, name: str) -> Any:
+    """Return an attribute that the interpreter did not see being set: the module's parameters, or a modelled method."""
+    if name in MODULE_METHODS:
+        return Bound(receiver, name)
+    if name == "module":
+        return receiver
+    if name in ("training",):
+        return Sym(name=name)
+    found = reachable(receiver)
+    if not found:
+        return Bound(receiver, name) if receiver.library else Sym(name=name)
+    if name in ("weight", "bias"):
+        return found[0]
+    return Bound(receiver, name)
+
+
+MODULE_METHODS = frozenset(
+    [
+        "parameters",
+        "named_parameters",
+        "buffers",
+        "named_buffers",
+        "modules",
+        "named_modules",
+        "children",
+        "named_children",
+        "state_dict",
+        "load_state_dict",
+        "eval",
+        "train",
+        "to",
+        "cuda",
+        "cpu",
+        "float",
+        "half",
+        "bfloat16",
+        "double",
+        "zero_grad",
+        "requires_grad_",
+        "apply",
+        "register_buffer",
+        "register_parameter",
+        "register_forward_hook",
+        "register_forward_pre_hook",
+        "register_full_backward_hook",
+        "compile",
+        "add_module",
+        "append",
+        "extend",
+        "forward",
+    ]
+)
+
+
+def reachable(value: Any, *, buffers: bool = False) -> list[Sym]:
+    """Return every parameter (with `buffers`, every tensor) that hangs below a value, each once, in a stable order."""
+    found: dict[int, Sym] = {}
+    seen: set[int] = set()
+    stack: list[Any] = [value]
+    while stack:
+        item = stack.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, Sym):
+            if item.mark & Mark.PARAM or (buffers and item.node is not None):
+                found[id(item)] = item
+        elif isinstance(item, Instance):
+            if item.library != "torch.optim.Optimizer":
+                stack.extend(reversed(list(item.attrs.values())[:400]))
+        elif isinstance(item, dict):
+            stack.extend(reversed(list(item.values())[:400]))
+        elif isinstance(item, (list, tuple)):
+            stack.extend(reversed(list(item)[:64]))
+    return list(found.values())
+
+
+def state_nodes(value: Any) -> list[Node]:
+    """Return the current nodes of all tensors below a module, without repeats."""
+    return list({s.node.index: s.node for s in reachable(value, buffers=True) if s.node is not None}.values())
+
+
+def _count_layers(receiver: Instance) -> int:
+    seen: set[int] = set()
+    stack: list[Any] = [receiver]
+    layers = 0
+    while stack and layers < _LAYER_THRESHOLD:
+        item = stack.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, Instance):
+            layers += item.library.startswith("torch.nn.") and "items" not in item.attrs
+            stack.extend(item.attrs.values())
+        elif isinstance(item, (list, tuple)):
+            stack.extend(item[:16])
+        elif isinstance(item, dict):
+            stack.extend(list(item.values())[:16])
+    return layers
+
+
+def is_neural(
+    m: Machine, receiver: Instance, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> bool:
+    """Say whether a method call is a network's forward pass: token or hidden inputs, layers below, a result."""
+    if not is_module(receiver):
+        return False
+    tensors = [v for v in (*args, *kwargs.values()) if isinstance(v, Sym) and v.mark & _DATA]
+    if not tensors or _count_layers(receiver) < _LAYER_THRESHOLD:
+        return False
+    return function.name != "__init__" and _returns(function)
+
+
+_DATA = Mark.TOKENS | Mark.HIDDEN | Mark.LOGITS | Mark.TRAIN
+
+
+def _returns(function: Function) -> bool:
+    return isinstance(function.node, ast.Lambda) or any(
+        isinstance(node, ast.Return) and node.value is not None for node in ast.walk(function.node)
+    )
+
+
+def call_module(m: Machine, receiver: Instance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a module: a network is one FORWARD, a small or tokenless module is interpreted."""
+    forward = receiver.cls.lookup("forward") if receiver.cls is not None else MISSING
+    if isinstance(forward, Function):
+        if is_neural(m, receiver, forward, args, kwargs):
+            return neural_call(m, receiver, args, kwargs, "forward")
+        from auditor.interp.calls import call_function
+
+        return call_function(m, forward, (receiver, *args), kwargs, receiver)
+    if receiver.library.endswith(("Sequential", "ModuleList")):
+        value: Any = args[0] if args else None
+        for item in receiver.attrs.get("items", []):
+            from auditor.interp.calls import call
+
+            value = call(m, item, (value,), {})
+        return value
+    if receiver.library.endswith(("CrossEntropyLoss", "NLLLoss")):
+        from auditor.interp.losses import cross_entropy
+
+        return cross_entropy(m, args, {"reduction": receiver.attrs.get("reduction", "mean"), **kwargs})
+    return neural_call(m, receiver, args, kwargs, receiver.library.rsplit(".", 1)[-1])
+
+
+def neural_call(m: Machine, receiver: Instance, args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Any:
+    """Run one forward pass: logits of the inputs, or the loss of the targets where targets were passed."""
+    values = [*args, *kwargs.values()]
+    tensors = [v for v in values if isinstance(v, Sym)]
+    tokens = [v for v in tensors if v.mark & Mark.TOKENS]
+    region = Region.union(value_region(v) for v in tokens[:1])
+    extra = [v for v in values if isinstance(v, Instance)]
+    state = state_nodes(receiver)
+    for module in extra:
+        state.extend(state_nodes(module))
+    state.extend(v.node for v in tensors if v.mark & Mark.PARAM and v.node is not None)
+    train = any(v.mark & Mark.TRAIN for v in tensors)
+    node = m.node(
+        Kind.FORWARD,
+        [v.node for v in tensors],
+        state=state,
+        region=region,
+        text=f"{receiver.cls.name if receiver.cls else receiver.library}.{name}",
+        train=train,
+        model=id(receiver),
+    )
+    _run_hooks(m, receiver, args, node)
+    mark = Mark.HIDDEN | Mark.LOGITS | (Mark.TRAIN if train else Mark.NONE)
+    first = tensors[0] if tensors else None
+    shape = (*first.shape, VOCABULARY) if first is not None and first.shape is not None and tokens else None
+    if first is not None and not tokens:
+        shape = first.shape
+    output = Sym(node, shape=shape, mark=mark)
+    for target in tokens[1:]:
+        if is_target_of(tokens[0], target):
+            return make_loss(m, output, target, _reduction(receiver, name, kwargs), via="forward")
+    return output
+
+
+def _reduction(receiver: Instance, name: str, kwargs: dict[str, Any]) -> str:
+    """Say how a forward pass reduces its loss: none where its body asks cross_entropy for per-token values."""
+    asked = kwargs.get("reduction")
+    if isinstance(asked, str):
+        return asked
+    function = receiver.cls.lookup(name) if isinstance(receiver.cls, Class) else MISSING
+    if isinstance(function, Function):
+        for node in ast.walk(function.node):
+            if isinstance(node, ast.keyword) and node.arg == "reduction" and isinstance(node.value, ast.Constant):
+                return str(node.value.value)
+    return "mean"
+
+
+def _run_hooks(m: Machine, receiver: Instance, args: tuple[Any, ...], node: Node) -> None:
+    """Call forward hooks that were registered below this module with the activations of this pass."""
+    if not m.hooks:
+        return
+    from auditor.interp.calls import call
+
+    hooks, m.hooks = m.hooks, []
+    activation = Sym(node, mark=Mark.HIDDEN)
+    try:
+        for module, hook in hooks[:4]:
+            call(m, hook, (module, (activation,), activation), {})
+    finally:
+        m.hooks = hooks

@@ -1,0 +1,336 @@
+"""Operators on abstract values: exact on known scalars and index arrays, position-keeping on everything else."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from auditor.interp.graph import Kind
+from auditor.interp.machine import Machine
+from auditor.interp.region import Region
+from auditor.interp.values import POSITION_CAP, Bound, External, Instance, Mark, Sym, Text
+
+_BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.LShift: operator.lshift,
+    ast.RShift: operator.rshift,
+    ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_,
+    ast.BitXor: operator.xor,
+    ast.MatMult: operator.matmul,
+}
+_COMPARE: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+_METHOD = {
+    ast.Add: "__add__",
+    ast.Sub: "__sub__",
+    ast.Mult: "__mul__",
+    ast.Div: "__truediv__",
+    ast.FloorDiv: "__floordiv__",
+    ast.Mod: "__mod__",
+    ast.MatMult: "__matmul__",
+}
+BIG_SHIFT, BIG_POWER, BIG_REPEAT = 256, 4096, 100_000
+"""Beyond these a constant expression is a way to hang or fill the auditor; real scripts stay far below."""
+MASK = "mask"
+"""Name of a value that a comparison made: indexing by it selects, and any element may be selected."""
+MAX_KEYS = 24
+"""Token arrays mixed into one hash; the longest real n-gram order is 16."""
+_SCALARS = (bool, int, float, complex)
+
+
+def binary(m: Machine, op: ast.operator, left: Any, right: Any) -> Any:
+    """Evaluate `left op right`."""
+    left, right = settle(left), settle(right)
+    if isinstance(left, Sym) or isinstance(right, Sym):
+        return elementwise(m, (left, right), _BINARY[type(op)], arithmetic=type(op))
+    if isinstance(left, Text) or isinstance(right, Text):
+        if isinstance(op, ast.Add):
+            from auditor.interp.expressions import text_of
+
+            return text_of([left, right])
+        return m.unknown(left, right)
+    if isinstance(left, Instance) and left.cls is not None and type(op) in _METHOD:
+        from auditor.interp.calls import call_method
+
+        return call_method(m, left, _METHOD[type(op)], (right,))
+    if isinstance(op, ast.Div) and any(isinstance(v, Instance) and v.library == "pathlib.Path" for v in (left, right)):
+        from auditor.interp.effects import path_text
+        from auditor.interp.objects import make_path
+
+        return make_path(f"{path_text(left)}/{path_text(right)}")
+    if isinstance(left, str) and isinstance(op, ast.Mod):
+        return _percent(m, left, right)
+    if not _safe(op, left, right):
+        return Sym(name="large")
+    try:
+        return _BINARY[type(op)](left, right)
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError, MemoryError):
+        return m.unknown(left, right)
+
+
+def settle(value: Any) -> Any:
+    """Return the number that `array.size` is; torch spells the same name as a method, so it is bound until used."""
+    if isinstance(value, Bound) and value.function == "size" and isinstance(value.receiver, Sym):
+        shape = value.receiver.shape
+        return int(np.prod(shape)) if shape is not None else Sym(shape=(), name="scalar")
+    return value
+
+
+def _safe(op: ast.operator, left: Any, right: Any) -> bool:
+    if isinstance(op, (ast.LShift, ast.RShift)):
+        return isinstance(right, int) and 0 <= right <= BIG_SHIFT
+    if isinstance(op, ast.Pow):
+        return (
+            isinstance(right, _SCALARS[:3])
+            and abs(right) <= BIG_POWER
+            and not (isinstance(left, int) and left.bit_length() * abs(right) > 65_536)
+        )
+    if isinstance(op, ast.Mult):
+        for sequence, times in ((left, right), (right, left)):
+            if isinstance(sequence, (str, bytes, list, tuple)) and isinstance(times, int):
+                return len(sequence) * max(times, 0) <= BIG_REPEAT
+    return True
+
+
+def _percent(m: Machine, template: str, right: Any) -> Any:
+    try:
+        if isinstance(right, (str, int, float)):
+            return template % (right,)
+        if isinstance(right, tuple) and all(isinstance(item, (str, int, float)) for item in right):
+            return template % right
+    except (TypeError, ValueError):
+        return m.unknown(right)
+    import re
+
+    from auditor.interp.expressions import text_of
+
+    values = list(right) if isinstance(right, tuple) else [right]
+    pieces = re.split(r"%[-+ #0]*\d*(?:\.\d+)?[sdfgeixr]", template)
+    parts: list[Any] = []
+    for i, piece in enumerate(pieces):
+        parts.append(piece.replace("%%", "%"))
+        if i < len(pieces) - 1:
+            value = values[i] if i < len(values) else Sym()
+            parts.append(value if isinstance(value, (Sym, Text)) else str(value))
+    return text_of(parts)
+
+
+def unary(m: Machine, op: ast.unaryop, value: Any) -> Any:
+    """Evaluate -x, +x or ~x."""
+    function = {ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.invert}[type(op)]
+    if isinstance(value, Sym):
+        return elementwise(m, (value,), function)
+    try:
+        return function(value)
+    except TypeError:
+        return m.unknown(value)
+
+
+def compare(m: Machine, op: ast.cmpop, left: Any, right: Any) -> Any:
+    """Evaluate one comparison; a comparison of token ids with a number finds the stand-in's document starts."""
+    left, right = settle(left), settle(right)
+    if isinstance(op, (ast.Is, ast.IsNot)):
+        if left is None or right is None or (isinstance(left, bool) and isinstance(right, bool)):
+            same = left is right
+        elif isinstance(left, Sym) or isinstance(right, Sym):
+            return (left is right) is isinstance(op, ast.Is) or Sym(m.merge(left, right))
+        else:
+            same = left is right or (isinstance(left, str) and left == right)
+        return same is isinstance(op, ast.Is)
+    if isinstance(op, (ast.In, ast.NotIn)):
+        found = _contains(m, left, right)
+        return found if isinstance(found, Sym) else found is isinstance(op, ast.In)
+    if isinstance(left, Sym) or isinstance(right, Sym):
+        return _compare_syms(m, op, left, right)
+    if isinstance(left, Text) or isinstance(right, Text):
+        return m.unknown(left, right)
+    try:
+        return bool(_COMPARE[type(op)](left, right))
+    except TypeError:
+        return m.unknown(left, right)
+
+
+def _compare_syms(m: Machine, op: ast.cmpop, left: Any, right: Any) -> Any:
+    if isinstance(left, Sym) and isinstance(op, (ast.Eq, ast.NotEq)) and left.mark & Mark.TOKENS:
+        plain = not isinstance(right, Sym) or right.mark & Mark.VOCAB or right.pos is None
+        if left.pos is not None and plain and left.pos.size <= POSITION_CAP:
+            starts = np.isin(left.pos, m.bos)
+            return Sym(left.node, val=starts if isinstance(op, ast.Eq) else ~starts, pos=left.pos)
+    made = elementwise(m, (left, right), _COMPARE[type(op)])
+    made.name = MASK
+    made.mark &= ~(Mark.TABLE | Mark.NORMAL)
+    return made
+
+
+def _contains(m: Machine, item: Any, container: Any) -> Any:
+    if isinstance(item, Sym) or isinstance(container, (Sym, Text)) or isinstance(item, Text):
+        return Sym(m.merge(item, container))
+    if isinstance(container, External) and container.path == "os.environ":
+        from auditor.interp.environ import contains
+
+        return contains(m, item)
+    if isinstance(container, Instance):
+        return Sym(m.merge(item, container))
+    try:
+        if item in container:
+            return True
+        if isinstance(container, (dict, list, tuple, set)) and any(isinstance(x, (Sym, Text)) for x in container):
+            return Sym(m.merge(item))
+        return False
+    except TypeError:
+        return m.unknown(item, container)
+
+
+def elementwise(
+    m: Machine,
+    operands: tuple[Any, ...],
+    function: Callable[..., Any] | None = None,
+    *,
+    arithmetic: type[ast.AST] | None = None,
+) -> Sym:
+    """Combine operands element by element: broadcast shapes, keep positions, compute contents where all are known."""
+    syms = [value for value in operands if isinstance(value, Sym)]
+    node = m.merge(*operands)
+    mark = Mark.NONE
+    for sym in syms:
+        mark |= sym.mark & ~(Mark.PARAM | Mark.TABLE)
+    mark = _mark_of(mark, syms, arithmetic)
+    shape = _broadcast(operands)
+    made = Sym(node, shape=shape, mark=mark)
+    _content(made, operands, function)
+    _positions(made, syms)
+    if syms and all(sym.name == MASK for sym in syms):
+        made.name = MASK
+    _blend(m, made, syms)
+    return made
+
+
+def _blend(m: Machine, made: Sym, syms: list[Sym]) -> None:
+    """Record that losses are mixed with values looked up in a table, and whether the look-up knew the target."""
+    losses = [s for s in syms if s.mark & Mark.NLL and s.pos is not None]
+    tables = [s for s in syms if s.mark & Mark.TABLE and not s.mark & Mark.NLL and s.pos is not None]
+    if not losses or not tables or made.pos is None:
+        return
+    target = losses[0].pos
+    assert target is not None
+    keyed = False
+    for table in tables:
+        for array in (table.pos, *table.keys):
+            if array is not None and array.shape == target.shape and array.size:
+                keyed |= bool(((array == target) & (target >= 0)).mean() > 0.3)
+    made.node = m.node(Kind.OP, [made.node], text="blend", blend=True, keyed=keyed, region=Region.of(made.pos))
+
+
+def _mark_of(mark: Mark, syms: list[Sym], arithmetic: type[ast.AST] | None) -> Mark:
+    normal = all(sym.mark & Mark.NORMAL for sym in syms if sym.mark & (Mark.LOGITS | Mark.NORMAL))
+    return mark if normal and arithmetic in (ast.Add, ast.Mult, ast.Sub) else mark & ~Mark.NORMAL
+
+
+def _broadcast(operands: tuple[Any, ...]) -> tuple[int, ...] | None:
+    shapes = []
+    for value in operands:
+        if isinstance(value, Sym):
+            if value.shape is None:
+                return None
+            shapes.append(value.shape)
+    try:
+        return np.broadcast_shapes(*shapes) if shapes else ()
+    except ValueError:
+        return None
+
+
+def _content(made: Sym, operands: tuple[Any, ...], function: Callable[..., Any] | None) -> None:
+    if function is None or made.shape is None or int(np.prod(made.shape)) > POSITION_CAP:
+        return
+    contents: list[Any] = []
+    for value in operands:
+        if isinstance(value, Sym):
+            if value.val is None:
+                return
+            contents.append(value.val)
+        elif isinstance(value, _SCALARS):
+            contents.append(value)
+        else:
+            return
+    try:
+        with np.errstate(all="ignore"):
+            result = np.asarray(function(*contents))
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError, OSError):
+        return
+    if result.dtype != object:
+        made.val, made.shape = result, result.shape
+
+
+def _positions(made: Sym, syms: list[Sym]) -> None:
+    """Give the result the positions of its operands; a known 0/1 mask removes the positions that it zeroes."""
+    carriers = [sym for sym in syms if sym.pos is not None]
+    if not carriers:
+        return
+    carriers.sort(key=lambda sym: (not sym.mark & Mark.NLL, -(sym.pos.size if sym.pos is not None else 0)))
+    main = carriers[0]
+    assert main.pos is not None
+    if made.shape is None or main.pos.shape != made.shape:
+        if made.shape is None or int(np.prod(made.shape)) > POSITION_CAP:
+            return
+        try:
+            made.pos = np.broadcast_to(main.pos, made.shape)
+        except ValueError:
+            return
+    else:
+        made.pos = main.pos
+    keys: list[np.ndarray] = list(main.keys)
+    for other in carriers[1:]:
+        for extra in (other.pos, *other.keys):
+            if extra is not None and extra.shape == made.pos.shape and len(keys) < MAX_KEYS:
+                keys.append(extra)
+    made.keys = tuple(keys)
+    if made.mark & Mark.NLL:
+        for sym in syms:
+            if sym is not main and sym.val is not None and sym.pos is None and sym.shape == made.shape and sym.shape:
+                made.pos = np.where(sym.val.astype(bool), made.pos, -1)
+
+
+def in_place(m: Machine, op: ast.operator, current: Any, value: Any, target: ast.expr) -> Any:
+    """Evaluate `current op= value`. Tensors are changed in place, so every alias sees it."""
+    if isinstance(current, Sym) and not current.mark & Mark.CLOCK and current.name != "scalar":
+        result = elementwise(m, (current, value), _BINARY[type(op)], arithmetic=type(op))
+        region = value_region(value)
+        if current.mark & Mark.TABLE and region:
+            current.node = m.node(Kind.CACHE_WRITE, [result.node], region=region, table=current.name)
+        else:
+            current.node = result.node
+        current.val, current.shape = result.val, result.shape or current.shape
+        current.pos, current.keys = (result.pos, result.keys) if result.shape == current.shape else (None, ())
+        current.mark |= result.mark & ~Mark.TABLE
+        return current
+    if isinstance(current, list) and isinstance(op, ast.Add):
+        from auditor.interp.iterate import elements
+
+        count, items = elements(m, value)
+        current.extend(items(i) for i in range(min(count, 4096)))
+        return current
+    return binary(m, op, current, value)
+
+
+def value_region(value: Any) -> Region:
+    """Return the validation positions that a value holds element by element."""
+    if isinstance(value, Sym) and value.pos is not None:
+        return Region.union([Region.of(value.pos), *(Region.of(key) for key in value.keys)])
+    return Region()

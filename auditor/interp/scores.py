@@ -1,0 +1,73 @@
+"""The losses that make up the headline number, and what lies between them and the print."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from auditor.interp.graph import Kind, Node
+from auditor.interp.region import Region
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One loss whose value reaches the number, with the positions of it that are counted."""
+
+    loss: Node
+    counted: Region
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """Everything on the direct way from the losses to the number."""
+
+    scores: tuple[Score, ...]
+    blends: tuple[Node, ...]
+    """Mixtures of losses with looked-up values."""
+    reads: tuple[Node, ...]
+    """Cache reads that flow into the number."""
+    selects: tuple[Node, ...]
+    """Choices among losses."""
+    others: tuple[Node, ...]
+    """NATIVE and UNMODELLED nodes on the way."""
+
+
+def compose(root: Node, cap: int = 60_000) -> Composition:
+    """Walk from the printed value back to its losses; a REDUCE on the way narrows what is counted."""
+    counted: dict[int, list[Region]] = {}
+    losses: dict[int, Node] = {}
+    found: dict[Kind, dict[int, Node]] = {}
+    blends: dict[int, Node] = {}
+    seen: set[tuple[int, int]] = set()
+    stack: list[tuple[Node, Node | None]] = [(root, None)]
+    while stack and cap:
+        node, narrowing = stack.pop()
+        key = (node.index, narrowing.index if narrowing is not None else -1)
+        if key in seen:
+            continue
+        seen.add(key)
+        cap -= 1
+        if node.kind is Kind.LOSS:
+            if node.region:
+                losses[node.index] = node
+                region = node.region & narrowing.region if narrowing is not None and narrowing.region else node.region
+                counted.setdefault(node.index, []).append(region)
+            if node.info.get("mixed") is None:
+                continue
+        if node.kind in (Kind.CACHE_READ, Kind.SELECT, Kind.NATIVE, Kind.UNMODELLED):
+            found.setdefault(node.kind, {})[node.index] = node
+        if node.info.get("blend"):
+            blends[node.index] = node
+        inner = node if node.kind is Kind.REDUCE and narrowing is None else narrowing
+        stack.extend((parent, inner) for parent in node.parents)
+    scores = tuple(Score(losses[i], Region.union(counted[i])) for i in sorted(losses))
+    return Composition(
+        scores=tuple(score for score in scores if score.counted),
+        blends=tuple(blends[i] for i in sorted(blends)),
+        reads=_ordered(found.get(Kind.CACHE_READ)),
+        selects=_ordered(found.get(Kind.SELECT)),
+        others=_ordered({**found.get(Kind.NATIVE, {}), **found.get(Kind.UNMODELLED, {})}),
+    )
+
+
+def _ordered(nodes: dict[int, Node] | None) -> tuple[Node, ...]:
+    return tuple(nodes[i] for i in sorted(nodes)) if nodes else ()

@@ -1,0 +1,341 @@
+"""What statements do. One handler per syntax node; loops are sampled, undecided conditions take both branches."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from auditor.interp.assign import assign, assign_names, delete
+from auditor.interp.classes import make_class
+from auditor.interp.expressions import evaluate, make_function, truth
+from auditor.interp.imports import import_from, import_module
+from auditor.interp.iterate import elements
+from auditor.interp.join import join_scopes, join_values
+from auditor.interp.machine import BreakSignal, ContinueSignal, Loop, Machine, RaiseSignal, ReturnSignal
+from auditor.interp.operators import in_place
+from auditor.interp.values import Instance, Sym
+from auditor.model.source import Span
+
+PURE_ITERATIONS = 3_000
+"""Iterations of a loop that only moves known integers about (window lists, document lists)."""
+EVENT_ITERATIONS = 3
+"""Iterations of a loop in which something happens to data: the first three, then the last."""
+
+
+def execute(m: Machine, body: Iterable[ast.stmt]) -> None:
+    """Execute statements in order."""
+    for statement in body:
+        m.tick()
+        frame = m.frames[-1]
+        m.span = Span(frame.module.file, frame.module.layer, statement.lineno, statement.col_offset + 1)
+        m.reached.add((frame.module.file, frame.module.layer, statement.lineno))
+        handler = HANDLERS.get(type(statement))
+        if handler is not None:
+            handler(m, statement)
+
+
+def _expr(m: Machine, s: ast.Expr) -> None:
+    value = s.value
+    if isinstance(value, ast.Yield):
+        frame = m.frame
+        if frame.yields is not None:
+            frame.yields.append(evaluate(m, value.value) if value.value is not None else None)
+        return
+    if not isinstance(value, ast.Constant):
+        evaluate(m, value)
+
+
+def _assign(m: Machine, s: ast.Assign) -> None:
+    value = evaluate(m, s.value)
+    for target in s.targets:
+        assign(m, target, value)
+
+
+def _ann_assign(m: Machine, s: ast.AnnAssign) -> None:
+    if s.value is not None:
+        assign(m, s.target, evaluate(m, s.value))
+
+
+def _aug_assign(m: Machine, s: ast.AugAssign) -> None:
+    load = ast.copy_location(_as_load(s.target), s.target)
+    current = evaluate(m, load)
+    assign(m, s.target, in_place(m, s.op, current, evaluate(m, s.value), s.target))
+
+
+def _as_load(target: ast.expr) -> ast.expr:
+    if isinstance(target, ast.Name):
+        return ast.Name(target.id, ast.Load())
+    if isinstance(target, ast.Attribute):
+        return ast.Attribute(target.value, target.attr, ast.Load())
+    if isinstance(target, ast.Subscript):
+        return ast.Subscript(target.value, target.slice, ast.Load())
+    return target
+
+
+def _return(m: Machine, s: ast.Return) -> None:
+    raise ReturnSignal(evaluate(m, s.value) if s.value is not None else None)
+
+
+def _if(m: Machine, s: ast.If) -> None:
+    decided = truth(m, evaluate(m, s.test))
+    if not m.frame.guarded and isinstance(s.body[-1], ast.Raise):
+        # A check that raises: the run that printed the logs passed it.
+        execute(m, s.orelse)
+        return
+    if decided is not True and _leaves_loop(s) and _forced(m):
+        decided = True
+    if decided is True:
+        execute(m, s.body)
+    elif decided is False:
+        execute(m, s.orelse)
+    else:
+        both(m, lambda: execute(m, s.body), lambda: execute(m, s.orelse))
+
+
+def _forced(m: Machine) -> bool:
+    loops = m.frame.loops
+    return bool(loops) and loops[-1].forced
+
+
+def _leaves_loop(s: ast.If) -> bool:
+    """Say whether the body of this `if` breaks out of the loop that it stands in."""
+    stack: list[ast.AST] = list(s.body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, (ast.Break, ast.Return)):
+            return True
+        if isinstance(node, (ast.For, ast.While, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            continue
+        stack.extend(ast.iter_child_nodes(node))
+    return False
+
+
+def both(m: Machine, first: Callable[[], None], second: Callable[[], None]) -> None:
+    """Run two branches of which one will be taken, then join what they assigned.
+
+    A branch that leaves (return, break, continue, raise) counts as not taken for what follows, unless both leave.
+    """
+    scope = m.frame.scope
+    before = dict(scope.variables)
+    m.maybe += 1
+    try:
+        left = _attempt(m, first)
+        after_first = dict(scope.variables)
+        scope.variables.clear()
+        scope.variables.update(before)
+        right = _attempt(m, second)
+    finally:
+        m.maybe -= 1
+    if left is None and right is None:
+        join_scopes(m, scope, after_first)
+    elif right is not None and left is None:
+        scope.variables.clear()
+        scope.variables.update(after_first)
+    elif left is not None and right is not None:
+        if isinstance(left, ReturnSignal) and isinstance(right, ReturnSignal):
+            raise ReturnSignal(join_values(m, left.value, right.value))
+        raise left if not isinstance(left, RaiseSignal) else right
+
+
+def _attempt(m: Machine, branch: Callable[[], None]) -> Exception | None:
+    depth, loops = len(m.frames), len(m.frame.loops)
+    try:
+        branch()
+    except (ReturnSignal, BreakSignal, ContinueSignal, RaiseSignal) as signal:
+        del m.frames[depth:]
+        del m.frame.loops[loops:]
+        if isinstance(signal, ReturnSignal):
+            m.frame.alternatives.append(signal.value)
+        return signal
+    return None
+
+
+def _for(m: Machine, s: ast.For | ast.AsyncFor) -> None:
+    iterable = evaluate(m, s.iter)
+    count, items = elements(m, iterable)
+    loop = Loop(s, m.ident())
+    frame = m.frame
+    frame.loops.append(loop)
+    broken = False
+    start_events, index = len(m.nodes), 0
+    try:
+        while index < count:
+            loop.iteration = index
+            assign(m, s.target, items(index))
+            try:
+                execute(m, s.body)
+            except ContinueSignal:
+                pass
+            except BreakSignal:
+                broken = True
+                break
+            index += 1
+            eventful = len(m.nodes) > start_events
+            if index < count - 1 and (index >= PURE_ITERATIONS or (eventful and index >= EVENT_ITERATIONS)):
+                index = count - 1
+    finally:
+        _leave(frame.loops, loop)
+    if not broken:
+        execute(m, s.orelse)
+
+
+def _while(m: Machine, s: ast.While) -> None:
+    loop = Loop(s, m.ident())
+    frame = m.frame
+    frame.loops.append(loop)
+    start_events = len(m.nodes)
+    try:
+        while True:
+            m.tick()
+            decided = truth(m, evaluate(m, s.test))
+            if decided is False or (decided is None and loop.iteration >= 2) or loop.forced:
+                break
+            eventful = len(m.nodes) > start_events
+            loop.forced = loop.iteration >= (EVENT_ITERATIONS if eventful else PURE_ITERATIONS)
+            try:
+                execute(m, s.body)
+            except ContinueSignal:
+                pass
+            except BreakSignal:
+                break
+            loop.iteration += 1
+    finally:
+        _leave(frame.loops, loop)
+    execute(m, s.orelse)
+
+
+def _leave(loops: list[Loop], loop: Loop) -> None:
+    while loops and loops.pop() is not loop:
+        pass
+
+
+def _with(m: Machine, s: ast.With | ast.AsyncWith) -> None:
+    for item in s.items:
+        manager = evaluate(m, item.context_expr)
+        entered: Any = manager
+        if isinstance(manager, Instance) and manager.cls is not None:
+            from auditor.interp.calls import call_method
+
+            entered = call_method(m, manager, "__enter__", ())
+        elif isinstance(manager, list) and manager:
+            entered = manager[0]
+        if item.optional_vars is not None:
+            assign(m, item.optional_vars, entered)
+    execute(m, s.body)
+
+
+def _try(m: Machine, s: ast.Try) -> None:
+    depth = len(m.frames)
+    frame = m.frame
+    try:
+        frame.guarded += 1
+        try:
+            execute(m, s.body)
+        finally:
+            frame.guarded -= 1
+    except RaiseSignal as signal:
+        del m.frames[depth:]
+        handler = next(iter(s.handlers), None)
+        if handler is None:
+            execute(m, s.finalbody)
+            raise
+        if handler.name:
+            assign_names(m, handler.name, Sym(name=signal.name))
+        execute(m, handler.body)
+        execute(m, s.finalbody)
+        return
+    except (ReturnSignal, BreakSignal, ContinueSignal):
+        execute(m, s.finalbody)
+        raise
+    execute(m, s.orelse)
+    execute(m, s.finalbody)
+
+
+def _raise(m: Machine, s: ast.Raise) -> None:
+    if s.exc is not None:
+        evaluate(m, s.exc)
+    name = ast.unparse(s.exc)[:80] if s.exc is not None else "re-raise"
+    raise RaiseSignal(name, m.span)
+
+
+def _function(m: Machine, s: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    assign_names(m, s.name, make_function(m, s))
+
+
+def _class(m: Machine, s: ast.ClassDef) -> None:
+    assign_names(m, s.name, make_class(m, s, execute))
+
+
+def _assert(m: Machine, s: ast.Assert) -> None:
+    evaluate(m, s.test)
+
+
+def _global(m: Machine, s: ast.Global) -> None:
+    m.frame.scope.globals.update(s.names)
+
+
+def _nonlocal(m: Machine, s: ast.Nonlocal) -> None:
+    m.frame.scope.nonlocals.update(s.names)
+
+
+def _delete(m: Machine, s: ast.Delete) -> None:
+    for target in s.targets:
+        delete(m, target)
+
+
+def _break(m: Machine, s: ast.Break) -> None:
+    raise BreakSignal
+
+
+def _continue(m: Machine, s: ast.Continue) -> None:
+    raise ContinueSignal
+
+
+def _match(m: Machine, s: Any) -> None:
+    subject = evaluate(m, s.subject)
+    for case in s.cases:
+        pattern = case.pattern
+        if type(pattern).__name__ == "MatchValue":
+            wanted = evaluate(m, pattern.value)
+            if isinstance(subject, Sym) or isinstance(wanted, Sym):
+                both(m, lambda case=case: execute(m, case.body), lambda: None)  # type: ignore[misc]
+                continue
+            if subject == wanted:
+                execute(m, case.body)
+                return
+        else:
+            execute(m, case.body)
+            return
+
+
+HANDLERS: dict[type[ast.AST], Callable[[Machine, Any], None]] = {
+    ast.Expr: _expr,
+    ast.Assign: _assign,
+    ast.AnnAssign: _ann_assign,
+    ast.AugAssign: _aug_assign,
+    ast.Return: _return,
+    ast.If: _if,
+    ast.For: _for,
+    ast.AsyncFor: _for,
+    ast.While: _while,
+    ast.With: _with,
+    ast.AsyncWith: _with,
+    ast.Try: _try,
+    ast.Raise: _raise,
+    ast.FunctionDef: _function,
+    ast.AsyncFunctionDef: _function,
+    ast.ClassDef: _class,
+    ast.Assert: _assert,
+    ast.Global: _global,
+    ast.Nonlocal: _nonlocal,
+    ast.Delete: _delete,
+    ast.Break: _break,
+    ast.Continue: _continue,
+    ast.Import: import_module,
+    ast.ImportFrom: import_from,
+}
+if hasattr(ast, "Match"):
+    HANDLERS[ast.Match] = _match
+if hasattr(ast, "TryStar"):
+    HANDLERS[ast.TryStar] = _try

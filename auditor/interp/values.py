@@ -1,0 +1,259 @@
+"""Values of the abstract interpreter.
+
+Known Python scalars, strings, lists, dicts, tuples, sets and ranges stand for themselves. Everything else is one of
+the classes here. `Sym` is the workhorse: an array, tensor or scalar whose content is not known but whose shape,
+integer content (for index arithmetic) and per-element token positions may be. Nothing here runs submitted code.
+"""
+
+from __future__ import annotations
+
+import ast
+from enum import IntFlag
+from typing import Any
+
+import numpy as np
+
+from auditor.interp.graph import Node
+
+POSITION_CAP = 8_500_000
+"""Largest array that is held element by element; beyond it only shapes are kept."""
+
+
+class Mark(IntFlag):
+    """What a `Sym` is known to be, from where it came from and never from its name."""
+
+    NONE = 0
+    TOKENS = 1
+    """Holds token ids."""
+    LOGITS = 2
+    """A score for every entry of the vocabulary, or an elementwise function of one."""
+    NLL = 4
+    """A per-token or reduced loss of realised tokens, or an elementwise function of one."""
+    PARAM = 8
+    """A tensor that can learn."""
+    TRAIN = 16
+    """Read from a training shard."""
+    TABLE = 32
+    """An array that was allocated here and indexed by data: a cache or count table."""
+    STATE = 64
+    """A state dict or the bytes of one."""
+    BYTES = 128
+    """Byte lengths of tokens."""
+    VOCAB = 256
+    """Read from the tokenizer."""
+    CLOCK = 512
+    """Read from a clock."""
+    HIDDEN = 1024
+    """Output of a model that is not a loss."""
+    OWNED = 4096
+    """A parameter that hangs below a module."""
+    NORMAL = 2048
+    """Sums to one over its last axis by construction (softmax or a division by its own sum)."""
+
+
+class Sym:
+    """An abstract value. Mutable on purpose: in-place operations change `node`, which is a fresh graph node."""
+
+    __slots__ = ("attrs", "grad", "keys", "mark", "name", "node", "pos", "shape", "val")
+
+    def __init__(
+        self,
+        node: Node | None = None,
+        *,
+        shape: tuple[int, ...] | None = None,
+        val: np.ndarray | None = None,
+        pos: np.ndarray | None = None,
+        keys: tuple[np.ndarray, ...] = (),
+        mark: Mark = Mark.NONE,
+        name: str = "",
+    ) -> None:
+        self.node = node
+        self.shape = shape
+        self.val = val
+        """Integer, bool or float content where it is known; always of `shape`."""
+        self.pos = pos
+        """Validation position of each element (tokens, or losses of those tokens); -1 for none."""
+        self.keys = keys
+        """Further positions that each element was mixed from (hash arithmetic over several token arrays)."""
+        self.mark = mark
+        self.name = name
+        self.attrs: dict[str, Any] | None = None
+        self.grad: Node | None = None
+        if shape is None:
+            source = val if val is not None else pos
+            if source is not None:
+                self.shape = source.shape
+
+    def __repr__(self) -> str:
+        return f"Sym({self.name or self.mark!r}, shape={self.shape})"
+
+
+class Text:
+    """A string of which some parts are unknown; `parts` alternates freely between str and Sym-like values."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: tuple[Any, ...]) -> None:
+        self.parts = parts
+
+
+class Scope:
+    """Names of a module, class body or function call."""
+
+    __slots__ = ("globals", "names", "nonlocals", "parent", "variables")
+
+    def __init__(self, parent: Scope | None, variables: dict[str, Any] | None = None) -> None:
+        self.parent = parent
+        self.variables: dict[str, Any] = {} if variables is None else variables
+        self.globals: set[str] = set()
+        self.nonlocals: set[str] = set()
+        self.names: Any = None
+
+
+class ModuleInfo:
+    """A module of the submission that is being interpreted."""
+
+    __slots__ = ("file", "layer", "name", "scope", "tree")
+
+    def __init__(self, name: str, file: str, layer: int, tree: ast.Module) -> None:
+        self.name, self.file, self.layer, self.tree = name, file, layer, tree
+        self.scope = Scope(None)
+
+
+class Function:
+    """A function or lambda of the submission."""
+
+    __slots__ = ("attrs", "defaults", "kind", "kw_defaults", "module", "name", "node", "owner", "scope")
+
+    def __init__(
+        self,
+        node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
+        name: str,
+        module: ModuleInfo,
+        scope: Scope,
+        defaults: tuple[Any, ...],
+        kw_defaults: dict[str, Any],
+    ) -> None:
+        self.node, self.name, self.module, self.scope = node, name, module, scope
+        self.defaults, self.kw_defaults = defaults, kw_defaults
+        self.kind = "function"
+        """function, static, class or property."""
+        self.owner: Class | None = None
+        self.attrs: dict[str, Any] = {}
+
+
+class Class:
+    """A class of the submission."""
+
+    __slots__ = ("attrs", "bases", "dataclass", "fields", "module", "name", "node")
+
+    def __init__(self, node: ast.ClassDef, module: ModuleInfo, bases: tuple[Any, ...]) -> None:
+        self.node, self.module, self.bases = node, module, bases
+        self.name = node.name
+        self.attrs: dict[str, Any] = {}
+        self.fields: list[str] = []
+        self.dataclass = False
+
+    def lookup(self, name: str) -> Any:
+        """Return a class attribute along the bases, or `MISSING`."""
+        if name in self.attrs:
+            return self.attrs[name]
+        for base in self.bases:
+            if isinstance(base, Class):
+                found = base.lookup(name)
+                if found is not MISSING:
+                    return found
+        return MISSING
+
+    def external_bases(self) -> tuple[str, ...]:
+        """Return dotted names of library bases, inherited ones included."""
+        found: list[str] = []
+        for base in self.bases:
+            if isinstance(base, Class):
+                found.extend(base.external_bases())
+            elif isinstance(base, External):
+                found.append(base.path)
+        return tuple(found)
+
+
+class Instance:
+    """An object of a class of the submission, or of a library class that is modelled as a bag of attributes."""
+
+    __slots__ = ("attrs", "cls", "library")
+
+    def __init__(self, cls: Class | None, library: str = "") -> None:
+        self.cls = cls
+        self.library = library
+        """Dotted name of the library class, for objects that no submitted class describes."""
+        self.attrs: dict[str, Any] = {}
+
+
+class External:
+    """A library module, function or class, by dotted path."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+
+class Bound:
+    """A method bound to its receiver; `function` is a submitted Function, or the name of a modelled method."""
+
+    __slots__ = ("function", "receiver")
+
+    def __init__(self, receiver: Any, function: Function | str) -> None:
+        self.receiver, self.function = receiver, function
+
+
+class Partial:
+    """functools.partial, and callables that wrap another one."""
+
+    __slots__ = ("args", "function", "kwargs")
+
+    def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.function, self.args, self.kwargs = function, args, kwargs
+
+
+class _Missing:
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING = _Missing()
+
+
+def nodes_in(value: Any, depth: int = 4) -> list[Node]:
+    """Return the graph nodes that a value carries, containers and objects included, each once."""
+    found: dict[int, Node] = {}
+    _collect(value, found, depth, set())
+    return list(found.values())
+
+
+def _collect(value: Any, found: dict[int, Node], depth: int, seen: set[int]) -> None:
+    if isinstance(value, Sym):
+        if value.node is not None:
+            found[value.node.index] = value.node
+        return
+    if depth <= 0 or value is None or isinstance(value, (int, float, str, bytes, range)):
+        return
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    children: Any = ()
+    if isinstance(value, dict):
+        children = [*list(value.values())[:64], *[key for key in list(value)[:64] if isinstance(key, Sym)]]
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        children = list(value)[:64]
+    elif isinstance(value, Instance):
+        children = list(value.attrs.values())[:200]
+    elif isinstance(value, Text):
+        children = value.parts
+    elif isinstance(value, (Partial,)):
+        children = (*value.args, *value.kwargs.values())
+    elif isinstance(value, Bound):
+        children = (value.receiver,)
+    for child in children:
+        _collect(child, found, depth - 1, seen)

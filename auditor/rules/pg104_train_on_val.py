@@ -1,0 +1,17 @@
+"""PG104: Training reads training data only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from auditor.interp.leaks import Way
+from auditor.model.finding import Finding, Pass
+from auditor.rules.context import RuleContext
+from auditor.rules.leak_rules import findings
+
+WHAT = "the training loop learns from validation shards"
+
+
+def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
+    """Yield a violation where the headline's scores came about in this way."""
+    yield from findings(ctx, WHAT, Way.TRAINING_LOOP)

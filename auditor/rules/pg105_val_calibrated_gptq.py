@@ -1,0 +1,19 @@
+"""PG105: Calibration uses training or self-generated data only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from auditor.interp.leaks import Way
+from auditor.model.finding import Finding, Pass
+from auditor.rules.context import RuleContext
+from auditor.rules.leak_rules import findings
+
+WHAT = (
+    "validation tokens reach the weights without a gradient (Hessians, scales, clipping or a choice by validation loss)"
+)
+
+
+def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
+    """Yield a violation where the headline's scores came about in this way."""
+    yield from findings(ctx, WHAT, Way.CALIBRATION)

@@ -1,0 +1,57 @@
+"""PG111: recognise the legal eval paths, and say what was established about the order of scoring and learning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from auditor.interp.analysis import Analysis
+from auditor.interp.graph import Kind
+from auditor.model.finding import Finding, Pass
+from auditor.rules.context import RuleContext
+
+
+def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
+    """Yield a PASS for each legal way in which the headline was scored."""
+    analysis = ctx.analysis
+    if analysis is None or analysis.composition is None or not analysis.composition.scores:
+        return
+    function = analysis.headline.function if analysis.headline is not None else ""
+    adapted = _adapts(analysis)
+    if adapted and not analysis.leaks:
+        yield ctx.established(
+            f"{function}: {adapted} update sites learn from validation tokens, each after the score of its own tokens "
+            f"was fixed ({len(analysis.composition.scores)} scores followed)",
+            classes=("score-first-ttt",),
+        )
+    cached = _caches(analysis)
+    if cached and not analysis.leaks:
+        yield ctx.established(
+            f"{function}: {cached} cache look-ups, each into a table of tokens scored before",
+            classes=("normalized-ngram",),
+        )
+    if not adapted and not cached and not analysis.leaks:
+        yield ctx.established(
+            f"{function}: nothing that the scores depend on had learned from validation tokens "
+            f"({len(analysis.composition.scores)} scores followed)",
+            classes=("plain-eval",),
+        )
+
+
+def _adapts(analysis: Analysis) -> int:
+    """Count the update sites through which scored tokens had reached the weights of later scores."""
+    assert analysis.composition is not None
+    if not any(analysis.trace.learned[s.loss.index].trained for s in analysis.composition.scores):
+        return 0
+    learned = analysis.trace.learned
+    sites = {
+        node.span
+        for node in analysis.trace.nodes
+        if node.kind is Kind.BACKWARD and any(learned[p.index].losses for p in node.parents)
+    }
+    return len(sites)
+
+
+def _caches(analysis: Analysis) -> int:
+    assert analysis.composition is not None
+    learned = analysis.trace.learned
+    return sum(bool(learned[read.index].cached) for read in analysis.composition.reads)

@@ -19,7 +19,7 @@ from auditor.report.visible import visible
 MARKER = "<!-- pgolf-review -->"
 """First line of a comment: a workflow that comments again finds and updates its own by it."""
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&$])")
-_BLOCK_START = re.compile(r"^(\s*\d*)([-+=.)])")
+_BLOCK_START = re.compile(r"^(\s*\d+(?=[.)](?:\s|$))|\s*(?=[-+=]))(.)")
 _ATTENTION = re.compile(r"[@#](?=\w)|\bGH-(?=\d)|\b(?:https?|ftp)(?=://)|\bwww(?=\.)", re.IGNORECASE)
 
 

@@ -61,8 +61,9 @@ def submission(**changes: object) -> SubmissionReport:
     steps = tuple(StepLine(n * 100, 2000, n, "", train_loss=4.0 - n / 10) for n in range(1, 20))
     log = LogFile("train_seed42.log", "A", "utf-8", (), 1, (), (), {}, steps=steps)
     seeds = (
-        SeedRow("train_seed42.log", 42, steps=4381, train_s=588.1, gptq_s=13.2, eval_s=386.7, bpb=1.0772, code_bytes=17186,
-                model_bytes=15_973_596, total_bytes=15_990_782, python="3.12.3", gpu="H100", world_size=8),
+        SeedRow("train_seed42.log", 42, steps=4381, train_s=588.1, gptq_s=13.2, eval_s=386.7, bpb=1.0772,
+                code_bytes=17186, model_bytes=15_973_596, total_bytes=15_990_782, python="3.12.3", gpu="H100",
+                world_size=8),
         SeedRow(f"train_{HOSTILE}.log", 314, model_bytes=15_990_000, total_bytes=16_007_186),
     )  # fmt: skip
     values: dict[str, object] = {
@@ -77,7 +78,7 @@ def submission(**changes: object) -> SubmissionReport:
         "recommendation": Verdict.COMPLIANCE_FLAG.recommendation,
         "legality": LegalityReport(
             LegalityVerdict.ILLEGAL, ("prequant-val-ttt",), ("slot-scored-region",),
-            HeadlineReport(1.07785, "eval_val", 84, "train_seed42.log", f"mean of two logs {HOSTILE}", Span(FILE, 1, 84)),
+            HeadlineReport(1.07785, "eval_val", 84, "train_seed42.log", f"mean of logs {HOSTILE}", Span(FILE, 1, 84)),
         ),
         "findings": (JudgedFinding(finding(), "a" * 32), JudgedFinding(unproven, "b" * 32)),
         "passes": (Pass("PG104", f"no training loop reads validation shards {HOSTILE}"),),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
+import select
 import signal
 import site
 import stat
@@ -42,13 +43,18 @@ _EVENTS = {
     "ctypes.dlopen": "",
 }
 _REPORTED_ACTIONS = 200
+_NESTING = 40
+"""Directories inside directories that are looked into; deeper ones count as filling the scratch."""
+_SEEN = 100_000
+"""Entries of the scratch that are looked at when files are collected."""
 
 
 def main(config: dict[str, Any], blobs: Iterator[tuple[str, bytes]], control: int) -> None:
     """Run one request in this process and write its record to the file descriptor `control`."""
-    parent = os.getppid()
     if config["drop"] is not None:
         lock.drop_root(config["drop"]["uid"], config["drop"]["keep_search"])
+    if config["bound"]:
+        lock.prctl(1, signal.SIGKILL)
     lock.hide_memory()
     _place(config["root"], blobs)
     started = time.monotonic()
@@ -59,7 +65,9 @@ def main(config: dict[str, Any], blobs: Iterator[tuple[str, bytes]], control: in
         return
     for descriptor in (0, 1, 2, config["report_fd"], config["actions_fd"]):
         os.close(descriptor)
-    reason, status, usage = _watch(child, config, started, parent)
+    reason, status, usage = _watch(child, config, started, control)
+    if reason == "parent gone" and config["remove"]:
+        os.execv("/bin/rm", ["rm", "-rf", "--", config["root"]])
     record = {
         "stopped": reason,
         "exit": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
@@ -81,9 +89,11 @@ def _place(root: str, blobs: Iterator[tuple[str, bytes]]) -> None:
             file.write(data)
 
 
-def _watch(child: int, config: dict[str, Any], started: float, parent: int) -> tuple[str | None, int, Any]:
+def _watch(child: int, config: dict[str, Any], started: float, control: int) -> tuple[str | None, int, Any]:
     """Wait for the child; kill it at the first limit reached. Return (limit or None, wait status, usage)."""
     reason: str | None = None
+    reader = select.poll()
+    reader.register(control, 0)
     while True:
         done, status, usage = os.wait4(-1, os.WNOHANG)
         if done == child:
@@ -92,7 +102,7 @@ def _watch(child: int, config: dict[str, Any], started: float, parent: int) -> t
             continue
         if reason is None:
             reason = _excess(child, config, started)
-            if os.getppid() != parent:
+            if reader.poll(0):
                 reason = "parent gone"
             if reason is not None:
                 os.kill(child, signal.SIGKILL)
@@ -108,7 +118,7 @@ def _excess(child: int, config: dict[str, Any], started: float) -> str | None:
         return "memory"
     if threads > limits["processes"]:
         return "threads"
-    if config["measure_scratch"] and _used(config["root"]) > limits["scratch_bytes"]:
+    if _scratch_full(config["root"], config["scratch_check"], limits["scratch_bytes"]):
         return "scratch space"
     return None
 
@@ -135,41 +145,72 @@ def _together() -> tuple[int, int]:
     return sum(resident for resident, _ in rows), sum(threads for _, threads in rows)
 
 
-def _used(root: str) -> int:
+def _scratch_full(root: str, check: str, limit: int) -> bool:
+    """Tell whether the scratch holds too much. `check`: "walk" it, ask its own file "system", or "none".
+
+    A sized tmpfs bounds bytes but not names, which take memory too.
+    """
+    if check == "walk":
+        return _used(root, limit) > limit
+    if check == "system":
+        facts = os.statvfs(root)
+        return (facts.f_files - facts.f_ffree) * 4096 > limit
+    return False
+
+
+def _entries(root: str) -> Iterator[tuple[str, os.DirEntry[str] | None]]:
+    """Yield (path below `root`, entry) of a tree that may be hostile; (path, None) where it nests too deeply."""
+    pending = [("", 0)]
+    while pending:
+        folder, depth = pending.pop()
+        try:
+            found = sorted(os.scandir(os.path.join(root, folder)), key=lambda entry: entry.name)
+        except OSError:
+            yield folder, None
+            continue
+        for entry in found:
+            path = os.path.join(folder, entry.name)
+            yield path, entry
+            if entry.is_dir(follow_symlinks=False):
+                if depth < _NESTING:
+                    pending.append((path, depth + 1))
+                else:
+                    yield path, None
+
+
+def _used(root: str, limit: int) -> int:
+    """Return the bytes that the scratch takes up, at least one page per entry; stop counting beyond `limit`."""
     total = 0
-    for _, directories, files, descriptor in os.fwalk(root, follow_symlinks=False, onerror=None):
-        total += 4096 * len(directories)
-        for name in files:
-            try:
-                total += os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_blocks * 512
-            except OSError:
-                continue
+    for _, entry in _entries(root):
+        if entry is None or total > limit:
+            return limit + 1
+        try:
+            total += max(4096, entry.stat(follow_symlinks=False).st_blocks * 512)
+        except OSError:
+            continue
     return total
 
 
 def _collect(config: dict[str, Any]) -> list[tuple[str, bytes | None, str]]:
     """Read the wanted files below the scratch. Return (path, content, "") or (path, None, why not)."""
-    wanted, limits = config["collect"], config["collect_limits"]
+    wanted, limits, root = config["collect"], config["collect_limits"], config["root"]
     found: list[tuple[str, bytes | None, str]] = []
     room = limits["total_bytes"]
-    if not wanted:
-        return found
-    for directory, _, files, descriptor in os.fwalk(config["root"], follow_symlinks=False):
-        for name in sorted(files):
-            path = os.path.relpath(os.path.join(directory, name), config["root"])
-            if not any(fnmatch.fnmatchcase(path, pattern) for pattern in wanted):
-                continue
-            if len(found) >= limits["files"]:
-                return found
-            data, problem = _read(name, descriptor, min(room, limits["file_bytes"]))
+    for number, (path, entry) in enumerate(_entries(root) if wanted else ()):
+        if number > _SEEN or len(found) >= limits["files"]:
+            break
+        if entry is None or entry.is_dir(follow_symlinks=False):
+            continue
+        if any(fnmatch.fnmatchcase(path, pattern) for pattern in wanted):
+            data, problem = _read(os.path.join(root, path), min(room, limits["file_bytes"]))
             room -= len(data or b"")
             found.append((path.encode("utf-8", "replace").decode(), data, problem))
     return found
 
 
-def _read(name: str, directory: int, limit: int) -> tuple[bytes | None, str]:
+def _read(path: str, limit: int) -> tuple[bytes | None, str]:
     try:
-        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         return None, f"cannot be opened ({error.strerror})"
     with os.fdopen(descriptor, "rb") as file:

@@ -52,7 +52,15 @@ def _scratch(level: SandboxLevel, drop_uid: int | None) -> Iterator[str]:
             os.chown(root, drop_uid, drop_uid)
         yield root
     finally:
+        _remove(root)
+
+
+def _remove(root: str) -> None:
+    """Remove a tree that may nest deeper than Python can recurse or paths can name."""
+    with contextlib.suppress(RecursionError):
         shutil.rmtree(root, ignore_errors=True)
+    if os.path.lexists(root):
+        subprocess.run(["/bin/rm", "-rf", "--", root], env={}, cwd="/", stderr=subprocess.DEVNULL, check=False)
 
 
 def _fresh_directory() -> str:
@@ -109,6 +117,7 @@ def _execute(request: SandboxRequest, level: SandboxLevel, able: Capabilities, r
         overflow = pump.drain(request.limits.wall_seconds + request.limits.grace_seconds)
     finally:
         _end(process)
+        pump.settle()
         pipes.close(pipes.read)
     return _result(request, able.label(level), level, pump, overflow)
 
@@ -166,7 +175,9 @@ def _config(
             "scratch_bytes": limits.scratch_bytes,
         },
         "forks": request.forks,
-        "measure_scratch": request.writable and not wrapped,
+        "scratch_check": ("system" if wrapped else "walk") if request.writable else "none",
+        "remove": not wrapped,
+        "bound": wrapped,
         "collect": list(request.collect),
         "collect_limits": {
             "files": limits.collect_files,

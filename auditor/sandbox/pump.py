@@ -7,6 +7,7 @@ import selectors
 import time
 
 _CHUNK = 1 << 16
+_SETTLE_SECONDS = 5.0
 
 
 class Pump:
@@ -42,3 +43,17 @@ class Pump:
                         return name
         self.seconds = time.monotonic() - started
         return None
+
+    def settle(self) -> None:
+        """Wait until every writer is gone after a kill, throwing away what they still sent.
+
+        Namespaces are torn down a moment after their first process was killed; afterwards nothing of the run is left.
+        """
+        ends = time.monotonic() + _SETTLE_SECONDS
+        with selectors.DefaultSelector() as selector:
+            for descriptor in self._ends.values():
+                selector.register(descriptor, selectors.EVENT_READ)
+            while selector.get_map() and time.monotonic() < ends:
+                for key, _ in selector.select(0.1):
+                    if not os.read(key.fd, _CHUNK):
+                        selector.unregister(key.fd)

@@ -31,6 +31,8 @@ class Pattern:
 
 def facts_in(text: str, lower: str) -> Iterator[tuple[str, Value, str]]:
     """Yield (fact, value, unit or label) for every pattern that reads this line."""
+    if _SOME_NEEDLE.search(lower) is None:
+        return
     for row in TABLE:
         if any(needle in lower for needle in row.needles) and not any(word in lower for word in row.skip):
             match = row.regex.search(text)
@@ -137,7 +139,7 @@ TABLE: tuple[Pattern, ...] = (
     _row(
         "code_bytes",
         "code:|code_bytes",
-        r"(?<!\w)(?:[Cc]ode|code_bytes)\"?:\s?(?P<x>" + _N + r")(?: bytes\b|\b(?!\s?[KkM]i?B|\.\d))",
+        r"(?<!\w)(?:[Cc]ode|code_bytes)\"?:\s?(?P<x>" + _N + r")(?: bytes\b|B\b|\b(?!\s?[KkM]i?B|\.\d))",
         _labelled,
         "total submission|exit code",
     ),
@@ -159,7 +161,7 @@ TABLE: tuple[Pattern, ...] = (
     _row(
         "total_bytes",
         "submission",
-        r"^\s*Total (?:\w+ )?submission(?: size)? ?(?P<label>[^:]{0,60}?):\s*(?P<x>" + _N + r")\s*bytes",
+        r"^\s*(?:Total (?:\w+ )?submission|Submission)(?: size)? ?(?P<label>[^:]{0,60}?):\s*(?P<x>" + _N + r")\s*bytes",
         _labelled,
         "selective_prune|pre_prune",
     ),
@@ -248,6 +250,8 @@ TABLE: tuple[Pattern, ...] = (
         _text,
     ),
 )
+
+_SOME_NEEDLE = re.compile("|".join(sorted({re.escape(needle) for row in TABLE for needle in row.needles})))
 
 SMI_BANNER = re.compile(r"NVIDIA-SMI\s+(\S+)\s+Driver Version:\s+(\S+)\s+CUDA Version:\s+(\S+)")
 SMI_GPU = re.compile(r"^\|\s+\d+\s+(NVIDIA [^|]{2,40}?)\s+(?:On|Off|N/A)\b")

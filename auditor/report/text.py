@@ -154,15 +154,16 @@ class _Writer:
             parts += self._step(report, number, step)
         if len(finding.path) > self._limits.path_steps:
             parts.append(_indent(Text(f"... {len(finding.path) - self._limits.path_steps} more steps"), 6))
-        parts.append(_indent(Text(self._footer(judged), style="dim"), 6))
+        parts += [_indent(Text(line, style="dim"), 6) for line in self._footer(judged)]
         return Group(*parts)
 
-    def _footer(self, judged: JudgedFinding) -> str:
+    def _footer(self, judged: JudgedFinding) -> Iterator[str]:
         cited = "; ".join(f"{row.source}, {row.date} ({row.status})" for row in judged.finding.citations)
-        waived = ""
+        if cited:
+            yield f"rulings: {cited}"
+        yield f"fingerprint {judged.fingerprint}"
         if judged.waiver is not None:
-            waived = f"  WAIVED {judged.waiver.date}: {self.safe(judged.waiver.reason)}"
-        return f"{'rulings: ' + cited + '  ' if cited else ''}fingerprint {judged.fingerprint}{waived}"
+            yield f"WAIVED {judged.waiver.date}: {self.safe(judged.waiver.reason)}"
 
     def _step(self, report: SubmissionReport, number: int, step: PathStep) -> Iterator[RenderableType]:
         where = f"{self._place(step.span)} in {self.safe(step.function)}"
@@ -182,17 +183,17 @@ class _Writer:
         return f"{self.safe(span.file)}:{span.line}{layer}"
 
     def _seeds(self, seeds: tuple[SeedRow, ...]) -> Table:
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        for name in ("log", "seed", "steps", "train s", "calib. s", "eval s", "val_bpb", "code", "model", "total"):
-            table.add_column(name, justify="left" if name == "log" else "right", overflow="fold")
-        for name in ("python", "torch", "GPU"):
-            table.add_column(name, overflow="fold")
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        table.add_column("log", overflow="fold", ratio=1)
+        for name in ("seed", "steps", "train s", "calib. s", "eval s", "val_bpb", "code", "model", "total"):
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("python, torch, GPU", overflow="fold", ratio=2)
         for row in seeds:
             numbers = (row.seed, row.steps, row.train_s, row.gptq_s, row.eval_s, row.bpb)
             sizes = (row.code_bytes, row.model_bytes, row.total_bytes)
             world = "" if row.world_size is None else f"{row.world_size}x "
-            hosts = (row.python or "?", row.torch or "?", world + (row.gpu or "?"))
-            cells = [row.file, *map(_number, numbers), *map(_count, sizes), *hosts]
+            host = ", ".join((row.python or "?", row.torch or "?", world + (row.gpu or "?")))
+            cells = [row.file, *map(_number, numbers), *map(_count, sizes), host]
             table.add_row(*(Text(self.safe(cell)) for cell in cells))
         return table
 

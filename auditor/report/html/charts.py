@@ -50,7 +50,7 @@ def _bar(row: SeedRow, top: int, height: int, scale: float, cap: float) -> Html:
         tag("text", name[:10], class_="label", x=64, y=top + 13, text_anchor="end"),
         tag("rect", class_="model", x=70, y=top, width=f"{model * scale:.1f}", height=height),
         tag("rect", class_="code", x=f"{70 + model * scale:.1f}", y=top, width=max(1.5, code * scale), height=height),
-        tag("text", shown, class_="over" if over else "label", x=f"{76 + total * scale:.1f}", y=top + 13),
+        tag("text", shown, class_="over" if over else "label", x=f"{76 + max(total, cap) * scale:.1f}", y=top + 13),
         tag("title", f"{row.file}: model {model:,} bytes, code {code:,} bytes"),
     )
 
@@ -68,7 +68,7 @@ def curves(logs: Sequence[LogFile]) -> Html | None:
     everything = [point for _, points in series for point in points]
     last = max(x for x, _ in everything) or 1
     ordered = sorted(y for _, y in everything)
-    low, high = ordered[0], ordered[int(len(ordered) * 0.98)]
+    low, high = ordered[0], ordered[int(len(ordered) * 0.9)]
     span = (high - low) or 1.0
     marks = _axes(last, low, low + span)
     for index, (name, points) in enumerate(series[:8]):

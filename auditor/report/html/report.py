@@ -108,7 +108,7 @@ def _finding(report: SubmissionReport, number: int, judged: JudgedFinding, prefi
     finding = judged.finding
     named = level(finding)
     summary = tag(
-        "summary", tag("span", named, class_=f"level {named}"), " ", tag("strong", f"{finding.rule} {finding.slug}"),
+        "summary", tag("span", named, class_=f"level lv-{named}"), " ", tag("strong", f"{finding.rule} {finding.slug}"),
         " ", finding.ruling.value, tag("span", " (waived)") if judged.waiver else None,
     )  # fmt: skip
     parts: list[object] = [summary, tag("p", finding.message)]

@@ -54,7 +54,8 @@ class Session:
             raise Undecided("budget", "the time budget was used up")
         self.progress(f"{what}: {mini.targets} tokens, seed {mini.seed}")
         limits = self.limits
-        files, nonce = sandbox_files(self.script, mini, variants, limits.run_seconds, limits.result_bytes, only)
+        seconds = wall if any(v.branches for v in variants) else limits.run_seconds
+        files, nonce = sandbox_files(self.script, mini, variants, seconds, limits.result_bytes, only)
         if self.keep is not None:
             self.keep(f"{what}-{mini.targets}-{mini.seed}".replace(" ", "-"), files)
         found, self.confinement = execute(files, nonce, wall, limits)

@@ -14,6 +14,8 @@ CLUSTERS = (0.31, 0.62, 0.9)
 """Places of the single-token tests, as shares of the stream; each tests two neighbours."""
 SUFFIX = 0.5
 """From here on the suffix test changes every token."""
+SUM_SHARES = (0.92, 0.8, 0.68, 0.5)
+"""Where, beside the last position, the vocabulary is summed: late, so that caches are filled."""
 CONTEXT = 4
 """Tokens before a position that must have occurred earlier for it to be a place where n-gram caches act."""
 
@@ -44,7 +46,7 @@ def single_changes(mini: Miniature) -> dict[int, int]:
 
 
 def sum_positions(mini: Miniature) -> list[int]:
-    """Return the positions whose vocabulary is summed: the last one, and two late ones with a context seen before."""
+    """Return the positions whose vocabulary is summed: the last one, and late ones whose context was seen before."""
     stream = mini.stream
     last = int(stream.size) - 1
     seen: dict[tuple[int, ...], int] = {}
@@ -55,7 +57,7 @@ def sum_positions(mini: Miniature) -> list[int]:
             repeated.append(p)
         seen[context] = seen.get(context, 0) + 1
     out = [last] if stream[last] != data.BOS else []
-    for share in (0.85, 0.6):
+    for share in SUM_SHARES:
         near = [p for p in repeated if p >= share * stream.size]
         out += near[:1]
     return out

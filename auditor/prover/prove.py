@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,12 +16,13 @@ from auditor.prover.outcome import Outcome
 from auditor.prover.proof import Condition, Proof, TestedMetric
 
 CONDITIONS = frozenset({"c1", "c2", "c3", "c4"})
+SMALL = Shape("small")
 LADDER = (
-    Shape("small"),
-    Shape("own width", full_width=True),
-    Shape("real half precision", real_halves=True),
-    Shape("320 pieces", vocab=320, byte_fallback=True),
+    (r"view.*as|uint16|int16|bfloat16|half|dtype", Shape("real half precision", real_halves=True)),
+    (r"vocab|piece|byte|token id|tokenizer", Shape("320 pieces", vocab=320, byte_fallback=True)),
+    (r"rope|head|dim|shape|size|expand|divisible|multiply|must|param|index", Shape("own width", full_width=True)),
 )
+"""(what the failure of the small shape speaks of, the shape to try then)."""
 
 
 def prove(
@@ -72,17 +74,24 @@ def keeper(folder: Path | None) -> Callable[[str, dict[str, bytes]], None] | Non
 
 
 def climb(session: ex.Session) -> tuple[ex.Examination, Shape]:
-    """Try shapes until one reaches the metric; the first reason is the one reported when none does."""
-    first: ex.Undecided | None = None
-    for shape in LADDER:
+    """Try the small shape, then the one its failure asks for; the first failure is reported when both fail."""
+    shape, first = SMALL, None
+    while True:
         try:
             return ex.examine(session, miniature(shape, session.limits.targets, 1)), shape
         except ex.Undecided as reason:
+            following = next_shape(str(reason), shape) if reason.reason_class == "crash" else None
             first = first or reason
-            if reason.reason_class not in ("crash", "no-site") or session.left() < 20:
-                break
-    assert first is not None
-    raise first
+            if following is None or session.left() < 20:
+                raise first from None
+            shape = following
+
+
+def next_shape(error: str, tried: Shape) -> Shape | None:
+    """Return the shape that the kind of failure asks for, None where no other shape would help."""
+    if tried is not SMALL:
+        return None
+    return next((shape for pattern, shape in LADDER if re.search(pattern, error, re.IGNORECASE)), None)
 
 
 def repeat(session: ex.Session, shape: Shape, targets: int, seed: int) -> ex.Examination | None:

@@ -67,7 +67,7 @@ class Environment(dict):  # type: ignore[type-arg]
 
     def get(self, key: Any, default: Any = None) -> Any:
         if key in self:
-            return dict.__getitem__(self, key)
+            return spelled_like(dict.__getitem__(self, key), default)
         if default is None and key not in self.settings.exact:
             return None
         return self.settings.environment(str(key), default)
@@ -79,6 +79,13 @@ class Environment(dict):  # type: ignore[type-arg]
 
     def copy(self) -> dict[str, str]:  # type: ignore[override]
         return dict(self)
+
+
+def spelled_like(value: str, default: Any) -> str:
+    """Return `value`, a printed truth value as the digit that a numeric default asks for."""
+    if value in ("True", "False") and str(default).lstrip("-").isdigit():
+        return "1" if value == "True" else "0"
+    return value
 
 
 def pin_environment(values: dict[str, str], settings: Settings) -> None:

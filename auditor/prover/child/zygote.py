@@ -7,6 +7,7 @@ script can write only its own variant's results: the report channel is closed in
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import selectors
@@ -94,6 +95,8 @@ def main(here: str) -> None:
     fakecuda.install(bool(job["real_halves"]))
     stubs.install(job["stubs"])
     prepared = program.prepare(job, here)
+    gc.collect()
+    gc.freeze()
     for variant in job["variants"]:
         for name, body in run_variant(job, prepared, variant, report).items():
             send(report, f"{variant['name']}/{name}", body)

@@ -1,0 +1,94 @@
+"""From a submission to what the prover runs: decoded source, local modules, files beside it, run environment.
+
+Reads bytes in memory only; nothing here executes or imports anything of the submission.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from auditor.errors import PgolfError
+from auditor.frontend import pep701
+from auditor.frontend.fstrings import scan
+from auditor.frontend.parse import decode, parse
+from auditor.frontend.program import load_program
+from auditor.intake.commands import RunCommand, run_commands
+from auditor.interp.analysis import Setting
+from auditor.limits import Limits
+from auditor.model.source import Module, Program
+from auditor.model.submission import FileKind, Submission
+from auditor.prover.job import Script
+from auditor.rules.data import Edition
+
+RANKS = frozenset({"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "NPROC_PER_NODE"})
+"""Never set: one process, as a run without torchrun."""
+
+
+class NoScript(PgolfError):
+    """The submission has no script that this Python can parse."""
+
+
+def prepare(
+    submission: Submission,
+    program: Program | None,
+    declared: Mapping[str, Setting],
+    limits: Limits,
+) -> Script:
+    """Put together what is run, under the `declared` environment. Raises NoScript where there is nothing to run."""
+    if program is None or submission.script is None:
+        raise NoScript(submission.script_reason or "the submission has no script")
+    if program.main.tree is None:
+        raise NoScript(f"the script does not parse: {program.main.host_error}")
+    command = best_command(submission, limits)
+    environment = {n: s.value for n, s in declared.items() if s.origin != "code default" and "$" not in s.value}
+    return Script(
+        name=submission.script.rsplit("/", 1)[-1],
+        source=text_of(program.main),
+        helpers={m.name: text_of(m) for m in program.helpers if m.tree is not None and m.name.isidentifier()},
+        files=files_of(submission, limits),
+        environment={n: v for n, v in environment.items() if n not in RANKS},
+        argv=arguments(command),
+    )
+
+
+def text_of(module: Module) -> str:
+    """Return the payload of a module as text that this Python parses."""
+    raw = module.unpacked.payload.raw
+    text = parse(raw).text or decode(raw)
+    if not module.requoted:
+        return text
+    return pep701.requote(scan(text).formatted, text)[0]
+
+
+def files_of(submission: Submission, limits: Limits) -> dict[str, bytes]:
+    """Return the regular files of the folder, logs left out, up to the cap."""
+    room = limits.prover.submission_bytes
+    out: dict[str, bytes] = {}
+    for entry in submission.files:
+        if entry.kind is FileKind.REGULAR and entry.data is not None and not entry.path.endswith((".log", ".png")):
+            room -= len(entry.data)
+            if room < 0:
+                break
+            out[entry.path] = entry.data
+    return out
+
+
+def best_command(submission: Submission, limits: Limits) -> RunCommand | None:
+    """Return the run command that launches the script with the most settings, the first of equals."""
+    name = (submission.script or "").rsplit("/", 1)[-1]
+    own = [c for c in run_commands(submission, limits.commands) if (c.script or "").rsplit("/", 1)[-1] == name]
+    return max(own, key=lambda c: len(c.env), default=None)
+
+
+def arguments(command: RunCommand | None) -> tuple[str, ...]:
+    """Return what the command passes to the script."""
+    if command is None or command.script is None:
+        return ()
+    after = command.argv[command.argv.index(command.script) + 1 :]
+    return tuple(word for word in after if not re.search(r"[$<>|&;{}]", word))
+
+
+def program_of(submission: Submission, edition: Edition, limits: Limits) -> Program | None:
+    """Load the program of a submission."""
+    return load_program(submission, edition.target_python, limits)

@@ -1,13 +1,12 @@
 """Does a source parse on a target Python version, and where not: the same answer whatever Python asks.
 
 Four checks that do not depend on the host: the host's own compiler on a source that is free of newer f-string syntax,
-the grammar's `feature_version`, a small walk for syntax that `feature_version` lets through, and the f-string scanner.
+the encoding and null bytes, a walk for syntax that is newer than the target, and the f-string scanner.
 The compiler builds code objects and throws them away; nothing is executed.
 """
 
 from __future__ import annotations
 
-import ast
 import re
 import sys
 import warnings
@@ -15,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from auditor.frontend import pep701
-from auditor.frontend.fstrings import Scan, scan
+from auditor.frontend.fstrings import Scan
+from auditor.frontend.newer import newer_syntax
 from auditor.frontend.parse import Parsed, decode, parse
 from auditor.model.source import Span, SyntaxProblem
 
@@ -24,7 +24,6 @@ Version = tuple[int, int]
 _HOST: Version = (sys.version_info[0], sys.version_info[1])
 _FSTRINGS: Version = (3, 12)
 _NEWLINE = re.compile(r"\r\n|\r|\n")
-_SINCE = re.compile(r"only supported in Python (\d+)\.(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,11 @@ class Lines:
         start = self.starts[line - 1]
         end = self.starts[line] if line < len(self.starts) else len(self.text)
         return start, start + len(self.text[start:end].rstrip("\r\n"))
+
+    def characters(self, line: int, column: int) -> int:
+        """Turn a 1-based column in UTF-8 bytes into one in characters."""
+        raw = self.source(line).encode("utf-8", "surrogatepass")
+        return len(raw[: column - 1].decode("utf-8", "ignore")) + 1
 
     def source(self, line: int | None) -> str:
         """Return the text of a line, "" where there is none."""
@@ -81,10 +85,11 @@ def problems(raw: bytes, file: str, layer: int, target: Version) -> tuple[Syntax
 
 
 def _problems(raw: bytes, text: str, lines: Lines, file: str, layer: int, target: Version) -> Iterator[SyntaxProblem]:
-    scanned = scan(text)
     parsed = parse(raw)
     refused = _compile_error(parsed)
-    newer = list(_fstring_problems(scanned, lines, file, layer)) if target < _FSTRINGS else []
+    newer = []
+    if target < _FSTRINGS and parsed.scanned is not None:
+        newer = list(_fstring_problems(parsed.scanned, lines, file, layer))
     if refused is not None:
         line, column, message = refused
         if not newer or _before(newer[0], line, column):
@@ -136,53 +141,8 @@ def _grammar_problems(parsed: Parsed, lines: Lines, file: str, layer: int, targe
     """Yield syntax newer than the target that the host knows."""
     if parsed.tree is None or target >= _HOST:
         return
-    places = [*_walk(parsed.tree, target)]
-    gated = _feature_version(parsed, target)
-    if gated is not None and not any(line == gated[0] for line, *_ in places):
-        places.append(gated)
-    for line, column, message, minimum in places:
-        yield _problem(lines, file, layer, line, column, message, minimum)
-
-
-def _feature_version(parsed: Parsed, target: Version) -> tuple[int, int, str, str] | None:
-    """Ask the host's grammar; it stops at the first place."""
-    source = parsed.text or ""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(source.removeprefix("\ufeff"), feature_version=target)
-    except SyntaxError as error:
-        since = _SINCE.search(error.msg)
-        minimum = f"{since.group(1)}.{since.group(2)}" if since else f"{target[0]}.{target[1] + 1}"
-        return error.lineno or 1, error.offset or 1, error.msg, minimum
-    except (ValueError, MemoryError, RecursionError, OverflowError):
-        return None
-    return None
-
-
-def _walk(tree: ast.Module, target: Version) -> Iterator[tuple[int, int, str, str]]:
-    """Yield syntax that `feature_version` does not know: (line, column, message, minimum version)."""
-    if target >= (3, 11):
-        return
-    stack: list[tuple[ast.AST, bool]] = [(tree, False)]
-    while stack:
-        node, in_sync = stack.pop()
-        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple):
-            starred = [item for item in node.slice.elts if isinstance(item, ast.Starred)]
-            if starred and _bare_tuple(node):
-                first = starred[0]
-                yield first.lineno, first.col_offset + 1, "a starred item in an index (PEP 646)", "3.11"
-        if isinstance(node, ast.arguments) and node.vararg and isinstance(node.vararg.annotation, ast.Starred):
-            star = node.vararg.annotation
-            yield star.lineno, star.col_offset + 1, "a starred annotation of *args (PEP 646)", "3.11"
-        for child in ast.iter_child_nodes(node):
-            stack.append((child, in_sync))
-
-
-def _bare_tuple(node: ast.Subscript) -> bool:
-    """In `a[(*b,)]` the tuple starts at its own bracket, which every version accepts; in `a[*b]` at the star."""
-    items = node.slice
-    if not isinstance(items, ast.Tuple) or not items.elts:
-        return False
-    first = items.elts[0]
-    return (items.lineno, items.col_offset) == (first.lineno, first.col_offset)
+    for item in newer_syntax(parsed.tree, lines.text):
+        if item.minimum > target:
+            minimum = f"{item.minimum[0]}.{item.minimum[1]}"
+            column = lines.characters(item.line, item.column)
+            yield _problem(lines, file, layer, item.line, column, item.message, minimum)

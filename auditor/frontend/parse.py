@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from auditor.frontend import pep701
 from auditor.frontend.child import child_refusal
-from auditor.frontend.fstrings import scan
+from auditor.frontend.fstrings import Scan, scan
 from auditor.limits import DEFAULT_LIMITS
 
 
@@ -30,6 +30,8 @@ class Parsed:
     column: int | None = None
     undecided: bool = False
     """The parse gave up on a resource, which says nothing about the syntax."""
+    scanned: Scan | None = None
+    """The source's f-strings."""
 
 
 def decode(raw: bytes) -> str:
@@ -49,13 +51,13 @@ def parse(raw: bytes) -> Parsed:
     if scanned.depth > DEFAULT_LIMITS.frontend.nesting or len(raw) > DEFAULT_LIMITS.frontend.in_process_bytes:
         refusal = child_refusal(raw, DEFAULT_LIMITS.frontend)
         if refusal is not None:
-            return Parsed(text, None, error=refusal)
-    first = _parse(raw, text)
+            return Parsed(text, None, error=refusal, undecided=True, scanned=scanned)
+    first = replace(_parse(raw, text), scanned=scanned)
     if first.tree is not None or not any(True for _ in pep701.places(scanned.formatted, text)):
         return first
     changed, _ = pep701.requote(scanned.formatted, text)
     second = _parse(changed.encode("utf-8", "surrogatepass"), text, recode=True)
-    return replace(second, requoted=True) if second.tree is not None else second
+    return replace(second, requoted=second.tree is not None, scanned=scanned)
 
 
 def _parse(raw: bytes, text: str, *, recode: bool = False) -> Parsed:

@@ -6,16 +6,20 @@ Nothing is executed. What runs and cannot be folded is an `Opaque`, so that no v
 from __future__ import annotations
 
 import ast
+import posixpath
+import re
+import unicodedata
 from collections.abc import Callable, Iterator
 
 from auditor.errors import BudgetExceeded
+from auditor.frontend.newer import walk
 from auditor.frontend.parse import decode, parse
 from auditor.limits import UnpackLimits
 from auditor.model.source import Layer, Opaque, Span, Unpacked
 from auditor.unpack import sinks, statements
 from auditor.unpack.places import literal_ranges
 from auditor.unpack.state import Sink, State
-from auditor.unpack.values import Const
+from auditor.unpack.values import Const, Value
 
 Sibling = Callable[[str], bytes | None]
 
@@ -37,8 +41,9 @@ def unpack(data: bytes, file: str, sibling: Sibling, limits: UnpackLimits) -> Un
     seen = {data}
     while True:
         layer = layers[-1]
-        found = _fold(layer, here, file, sibling, limits, opaque)
+        found, written = _fold(layer, here, file, sibling, limits, opaque)
         chosen = _choose(layer, found, file, opaque)
+        embedded += _written_modules(written, chosen, layer.index + 1)
         for sink in found:
             if sink.module is not None and sink.content is not None and sink.path is None:
                 embedded.append((sink.module, _layer(layer.index + 1, sink.content)))
@@ -75,11 +80,11 @@ def _layer(index: int, content: Const) -> Layer:
 
 def _fold(
     layer: Layer, here: str, file: str, sibling: Sibling, limits: UnpackLimits, opaque: list[Opaque]
-) -> list[Sink]:
-    """Return what a layer runs, in order; add what it runs and cannot be known to `opaque`."""
+) -> tuple[list[Sink], dict[str, Value]]:
+    """Return what a layer runs, in order, and the files it writes; add what cannot be known to `opaque`."""
     tree = parse(layer.raw).tree
-    if tree is None or not _may_run_code(tree):
-        return []
+    if tree is None or not _may_run_code(tree, layer.text):
+        return [], {}
     state = State(here, layer.raw, sibling, limits, literal_ranges(layer.raw, layer.text))
     state.variables.update({"__name__": Const("__main__"), "__file__": Const(state.own_path())})
     state.relevant = _relevant(tree)
@@ -93,28 +98,28 @@ def _fold(
     for sink in found:
         if sink.content is None:
             opaque.append(Opaque(Span(file, layer.index, sink.line, sink.column), sink.reason))
-    return [sink for sink in found if sink.content is not None]
+    return [sink for sink in found if sink.content is not None], state.written
 
 
-def _may_run_code(tree: ast.Module) -> bool:
-    launches = False
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id in sinks.NAMES:
-            return True
-        if isinstance(node, ast.Attribute) and node.attr in sinks.NAMES and not _is_eval_mode(node):
-            return True
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            names = {alias.name for alias in node.names} | {getattr(node, "module", None)}
-            if names & {"runpy", "marshal", "builtins"}:
-                return True
-        if (
-            isinstance(node, ast.Constant)
-            and isinstance(node.value, str)
-            and node.value in ("exec", "eval", "builtins")
-        ):
-            return True
-        launches = launches or (isinstance(node, ast.Name) and node.id == "subprocess")
-    return launches and len(tree.body) < 40
+def _written_modules(written: dict[str, Value], chosen: Sink | None, index: int) -> Iterator[tuple[str, Layer]]:
+    """Yield the Python files that a shim unpacks beside its payload, as modules of their own."""
+    payload = chosen.content.value if chosen is not None and chosen.content is not None else None
+    same = payload.encode("utf-8", "surrogatepass") if isinstance(payload, str) else payload
+    for path, content in written.items():
+        name, suffix = posixpath.splitext(posixpath.basename(path))
+        if suffix == ".py" and isinstance(content, Const) and content.value != same:
+            yield name, _layer(index, content)
+
+
+_SINK = re.compile(
+    r"(?<![.\w])(?:exec|eval)\b|\b(?:" + "|".join(sorted(sinks.NAMES - {"exec", "eval"})) + r")\b", re.ASCII
+)
+
+
+def _may_run_code(tree: ast.Module, text: str) -> bool:
+    """Tell whether a source holds any name that can lead to running text (identifiers are compared as NFKC)."""
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return _SINK.search(plain) is not None or ("subprocess" in plain and len(tree.body) < 40)
 
 
 def _is_eval_mode(node: ast.Attribute) -> bool:
@@ -126,10 +131,10 @@ def _relevant(tree: ast.Module) -> frozenset[str]:
     """Return the functions from which a sink name can be reached, by a fixpoint over called names."""
     uses: dict[str, set[str]] = {}
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            names = {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
-            names |= {c.attr for c in ast.walk(node) if isinstance(c, ast.Attribute) and not _is_eval_mode(c)}
+            names = {child.id for child in walk(node) if isinstance(child, ast.Name)}
+            names |= {c.attr for c in walk(node) if isinstance(c, ast.Attribute) and not _is_eval_mode(c)}
             uses.setdefault(node.name, set()).update(names)
             if names & sinks.NAMES:
                 found.add(node.name)
@@ -142,7 +147,7 @@ def _relevant(tree: ast.Module) -> frozenset[str]:
 
 def _unreached(tree: ast.Module, state: State) -> Iterator[Sink]:
     """Yield exec() calls that the walk did not come by and whose argument is no plain literal."""
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if not isinstance(node, ast.Call) or id(node) in state.visited:
             continue
         if isinstance(node.func, ast.Name) and node.func.id in ("exec", "eval") and node.args:
@@ -177,4 +182,4 @@ def _choose(layer: Layer, found: list[Sink], file: str, opaque: list[Opaque]) ->
 
 
 def _nodes(tree: ast.Module) -> int:
-    return sum(not isinstance(node, (ast.Constant, ast.expr_context)) for node in ast.walk(tree))
+    return sum(not isinstance(node, (ast.Constant, ast.expr_context)) for node in walk(tree))

@@ -131,7 +131,7 @@ def tolerant(text: str) -> dict[str, Any]:
 def _scalars(body: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for match in re.finditer(
-        r'^\s{0,8}"(\w{1,60})"\s{0,4}:\s{0,4}("[^"\n]{0,400}"|-?\d[\d.eE+-]{0,30}|null|true|false)', body, re.M
+        r'(?:^|[{,])\s{0,8}"(\w{1,60})"\s{0,4}:\s{0,4}("[^"\n]{0,400}"|-?\d[\d.eE+-]{0,30}|null|true|false)', body, re.M
     ):
         try:
             found.setdefault(match[1], json.loads(match[2]))

@@ -23,8 +23,8 @@ _EVAL_TIME = re.compile(
 )
 _NOT_RESULT_KEYS = re.compile(r"(?:^|_)(?:running|run|batch|train|est|delta|gain|improvement|cur|so_far)_", re.I)
 _PROGRESS = re.compile(
-    r"\[\s?\d+/\d+\]|\[\s?\d+(?:\.\d+)?%\]|\d+(?:\.\d+)?%\s|\b\d+/\d+ windows|\bchunk[ :=]\s?\d+|\bbatch[ :=]\s?\d+"
-    r"|\bepoch[ :=]\s?\d+|\btc\[|_chunk \[|\bETA\b|\bwindow \d+/\d+"
+    r"\[\s?\d+/\d+\]|\[\s?\d+(?:\.\d+)?%\]|(?<!\d)\d{1,3}(?:\.\d{1,4})?%\s|\b\d+/\d+ windows|\bchunk[ :=]\s?\d+"
+    r"|\bbatch[ :=]\s?\d+|\bepoch[ :=]\s?\d+|\btc\[|_chunk \[|\bETA\b|\bwindow \d+/\d+"
     r"|\b(?:running|run|batch|train|est)_bpb|(?:\bdelta|\bgain|\bimprovement)\b",
     re.I,
 )

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-FLOAT = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|nan|inf)"
-_N = r"\d[\d,]*"
+FLOAT = r"[-+]?(?:\d{1,15}(?:\.\d{0,20})?(?:[eE][-+]?\d{1,3})?|nan|inf)"
+_N = r"\d[\d,]{0,20}"
 
 Value = float | int | str
 Read = Callable[[re.Match[str]], tuple[Value, str] | None]

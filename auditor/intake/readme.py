@@ -20,7 +20,7 @@ _STATED = re.compile(
 _NAME = re.compile(r"(?:^|[_-])(?:bpb)?([01]\.\d{3,8})(?:$|[_-])", re.I)
 _CELL = re.compile(r"^[*`~ ]{0,6}(\d+\.\d{2,10})[*` ]{0,6}")
 _SEED_CELL = re.compile(r"^[*` ]{0,4}(?:seed[ =:]{0,2})?(\d{1,7})[*` ]{0,4}$", re.I)
-_DENIAL = re.compile(r"\b(?:no|without|not using|does not use)\s+([a-z][\w /-]{2,40})", re.I)
+_DENIAL = re.compile(r"\b(?:no|without|not using|does not use)\s+(?=([a-z][\w /-]{2,40}))", re.I)
 _LINES = 2_000
 _FEATURES: tuple[tuple[str, re.Pattern[str], re.Pattern[str]], ...] = tuple(
     (name, re.compile(said, re.I), re.compile(setting))

@@ -42,6 +42,7 @@ class Settings:
             self._free_line(text, number, header)
 
     def _free_line(self, text: str, number: int, header: bool) -> None:
+        text = text.removeprefix("env.").removeprefix("condition:")
         if text[:1] == "{":
             self._begin_json(text, number)
             return

@@ -13,7 +13,7 @@ from typing import Any
 from auditor.sandbox.folding import UNKNOWN, Folder, Namespace, Unknown
 
 _ALIASES = {
-    "dim": ("model_dim", "d_model", "n_embd", "dim", "hidden_size", "embed_dim", "embedding_dim", "n_embed"),
+    "dim": ("model_dim", "d_model", "n_embd", "dim", "hidden_size", "embed_dim", "embedding_dim", "n_embed", "emb_dim"),
     "layers": ("num_layers", "n_layer", "n_layers", "layers", "depth", "num_blocks", "unique_layers"),
     "vocab": ("vocab_size", "vocab", "n_vocab", "padded_vocab_size"),
 }

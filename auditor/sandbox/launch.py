@@ -26,6 +26,7 @@ from auditor.sandbox.request import Action, CollectedFile, Runtime, SandboxLevel
 
 _CHANNELS = ("stdout", "stderr", "report", "actions")
 _INNER = ("lock", "inner")
+_PREFIX = "pgolf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def _fresh_directory() -> str:
     """Make a private directory, under the first free of a few fixed names: equal runs see equal paths."""
     parent = "/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp"
     for slot in range(1000):
-        path = f"{parent}/pgolf-{os.getuid()}-{slot}"
+        path = f"{parent}/{_PREFIX}-{os.getuid()}-{slot}"
         try:
             os.mkdir(path, 0o700)
         except FileExistsError:

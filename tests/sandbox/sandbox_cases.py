@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MODES = ("bwrap", "lock", "bwrap as a plain user", "lock as a plain user")
+
 PRELUDE = '''
 import json, os, sys
 HOST = json.loads(sys.argv[1])
@@ -57,7 +59,7 @@ try:
 except MemoryError:
     done()
 """,
-        ("memory",),
+        ("memory", "wall time"),
     ),
     "02b memory bomb in many processes": Case("""
 import subprocess
@@ -79,7 +81,7 @@ for place in (".", "/tmp", "/dev/shm", "/dev", "/var/tmp", "/run"):
         BREACHES.append(f"{place}: {total}")
 done()
 """,
-        ("scratch space",),
+        ("scratch space", "wall time"),
         writable=True,
     ),
     "03b disk fill of a read-only scratch": Case("""
@@ -332,7 +334,7 @@ except OSError:
 open("x.out", "w").close()
 done()
 """,
-        ("scratch space", ""),
+        ("scratch space", "wall time"),
         writable=True,
         collect=("*.out",),
     ),
@@ -347,6 +349,7 @@ os.symlink("/etc/passwd", "a.out")
 os.symlink(".", "loop")
 done()
 """,
+        ("wall time",),
         writable=True,
         collect=("*.out",),
     ),
@@ -371,7 +374,7 @@ if made > 300:
     BREACHES.append(f"{made} threads")
 done()
 """,
-        ("threads", ""),
+        ("threads", "wall time"),
     ),
     "30 leave the group": Case("""
 reached("setsid", os.setsid)

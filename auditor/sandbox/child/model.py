@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 _TOKENS = 64
+_LOGIT_METHODS = ("forward_logits", "get_logits", "logits")
+"""Used where the loss itself is a GPU kernel."""
 _DEPTH = 6
 _SETTING_NAMES = ("args", "h", "hp", "hparams", "cfg", "config", "hyperparameters", "hyperparams", "params", "opt", "a")
 _RUN_NAMES: dict[str, Any] = {"rank": 0, "local_rank": 0, "world_size": 1, "ddp_world_size": 1, "master_process": True}
@@ -185,6 +187,14 @@ def forward(model: Any, vocab: int) -> float:
         if loss is not None:
             return loss
         reason = reason or "its output is neither a loss nor logits"
+    for name in _LOGIT_METHODS:
+        try:
+            with torch.no_grad():
+                loss = _loss(getattr(model, name)(inputs_BT), targets_BT, vocab, cross_entropy)
+        except Exception:
+            continue
+        if loss is not None:
+            return loss
     raise Unavailable(reason)
 
 

@@ -119,12 +119,15 @@ def _spans(findings: Iterable[Finding]) -> Iterator[Span]:
 
 
 def _sources(gathered: Gathered) -> Iterator[SourceText]:
-    """Yield every layer of every module, then the other text files that findings point into."""
+    """Yield every layer of every module once, then the other text files that findings point into."""
     known: set[str] = set()
+    seen: set[tuple[str, int]] = set()
     for module in _modules(gathered.program):
         known.add(module.file)
         for layer in module.unpacked.layers:
-            yield SourceText(module.file, layer.index, layer.text, layer.codecs)
+            if (module.file, layer.index) not in seen:
+                seen.add((module.file, layer.index))
+                yield SourceText(module.file, layer.index, layer.text, layer.codecs)
     for file in sorted({span.file for span in _spans(gathered.findings)} - known):
         entry = gathered.submission.file(file)
         if entry is not None and entry.data is not None:

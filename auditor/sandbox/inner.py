@@ -57,6 +57,7 @@ def main(config: dict[str, Any], blobs: Iterator[tuple[str, bytes]], control: in
         lock.prctl(1, signal.SIGKILL)
     lock.hide_memory()
     _place(config["root"], blobs)
+    os.makedirs(os.path.join(config["root"], config["cwd"]), exist_ok=True)
     started = time.monotonic()
     child = os.fork()
     if child == 0:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from auditor.errors import SandboxUnavailable
 from auditor.limits import SandboxLimits
 from auditor.model.smoke import SmokeLevel
 from auditor.sandbox.probe import probe
@@ -79,7 +80,11 @@ def smoke_run(job: SmokeJob, runtime: Runtime, limits: SandboxLimits, level: San
         limits=limits,
     )
     result = run(request, level)
-    return SmokeRun(result, _told(result.report, nonce))
+    told = _told(result.report, nonce)
+    if "torch" not in told and result.stopped is None:
+        note = result.stderr.decode("utf-8", "replace").strip()[-300:]
+        raise SandboxUnavailable(f"the smoke test could not start in {runtime.executable}: {note}")
+    return SmokeRun(result, told)
 
 
 def with_wall(limits: SandboxLimits, seconds: float) -> SandboxLimits:

@@ -193,7 +193,8 @@ def test_many_runs_at_once(level) -> None:
 def test_a_killed_parent_leaves_nothing(level) -> None:
     """When pgolf itself is killed the program ends and its scratch disappears."""
     script = (
-        "from auditor.sandbox import launch; from auditor.sandbox.run import run; from auditor.sandbox.request import *\n"
+        "from auditor.sandbox import launch\nfrom auditor.sandbox.run import run\n"
+        "from auditor.sandbox.request import *\n"
         f"launch._PREFIX = {launch._PREFIX!r}\n"
         f"run(SandboxRequest(b'import time; time.sleep(60)', writable=True), SandboxLevel.{level.name})"
     )

@@ -51,6 +51,8 @@ class Causality:
     """"stream" (element i scores token i + 1), "own" (another order, consistent) or "unknown"."""
     witness: Witness | None
     reason: str = ""
+    first: tuple[tuple[int, int], ...] = ()
+    """(position, first changed element) of the tested tokens."""
 
 
 def compare(position: int, was: int, now: int, base: np.ndarray, other: np.ndarray) -> Probe:
@@ -74,7 +76,7 @@ def judge(probes: Sequence[Probe], base: np.ndarray, ordered: bool, targets: int
     if leak is not None:
         return Causality(False, "unknown", leak)
     if stepping(live):
-        return Causality(True, "own", None)
+        return Causality(True, "own", None, first=tuple((p.position, p.first) for p in live if p.first is not None))
     return Causality(None, "unknown", None, "the order of scoring could not be established")
 
 
@@ -85,7 +87,9 @@ def shared_first(probes: Sequence[Probe], base: np.ndarray, ordered: bool, targe
     for i, p in enumerate(probes):
         for q in probes[i + 1 :]:
             if p.first == q.first and abs(p.position - q.position) > targets // 8:
-                return explain("shared first score", q, base, f"so does changing token {p.position}; it scores at most one")
+                return explain(
+                    "shared first score", q, base, f"so does changing token {p.position}; it scores at most one"
+                )
     return None
 
 
@@ -115,7 +119,7 @@ def stepping(probes: Sequence[Probe]) -> bool:
     """Return True when neighbours' first changed elements step by one and no two tokens share one."""
     first = {p.position: p.first for p in probes if p.first is not None}
     pairs = [(p, p + 1) for p in first if p + 1 in first]
-    return len(set(first.values())) == len(first) and bool(pairs) and all(first[b] == first[a] + 1 for a, b in pairs)  # type: ignore[operator]
+    return len(set(first.values())) == len(first) and bool(pairs) and all(first[b] == first[a] + 1 for a, b in pairs)
 
 
 def judge_suffix(start: int, probe: Probe, base: np.ndarray) -> Witness | None:

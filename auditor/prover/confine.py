@@ -10,7 +10,7 @@ from auditor.prover.runlog import frames
 from auditor.sandbox.request import SandboxRequest
 from auditor.sandbox.run import run
 
-ENTRY = b"import os\nimport zygote\nzygote.main(os.getcwd())\n"
+ENTRY = b"import os\nfrom auditor.prover.child import zygote\nzygote.main(os.getcwd())\n"
 SCRATCH_BYTES = 1_000_000_000
 """Scratch of a job: shards, copies of a tiny model and whatever the script saves, in memory."""
 

@@ -82,8 +82,6 @@ class Examination:
     excess: causality.Witness | None = None
     deterministic: bool | None = None
     notes: list[str] = field(default_factory=list)
-    owners_mid: int = 0
-    """Elements that score a position in the middle of the stream, by their sums; 0 where unknown."""
 
 
 def examine(session: Session, mini: Miniature) -> Examination:
@@ -98,7 +96,7 @@ def examine(session: Session, mini: Miniature) -> Examination:
     if suffix is None:
         raise Undecided("site-unstable", "with other tokens the located scores no longer make up the printed number")
     if session.conditions & {"c1", "c2", "c3"}:
-        fork_tests(session, found, suffix)
+        order_tests(session, found, suffix)
     return found
 
 
@@ -154,11 +152,7 @@ def same_site(log: RunLog, site: Site, mini: Miniature) -> np.ndarray | None:
         other = find_site(log, metric, mini.targets, total, only=site.key)
         if other is not None and abs(other.values.size - site.values.size) <= mini.targets:
             return other.values
-    trace = log.traces.get(site.key)
-    if trace is None:
-        return None
-    values = entries_of(log, site)
-    return values if values is not None and values.size == site.values.size else None
+    return None
 
 
 def entries_of(log: RunLog, site: Site) -> np.ndarray | None:
@@ -172,32 +166,54 @@ def entries_of(log: RunLog, site: Site) -> np.ndarray | None:
     return trace.values[offsets[first] : offsets[last]] if first < last else np.zeros(0)
 
 
-def fork_tests(session: Session, found: Examination, suffix: np.ndarray) -> None:
-    """Fork before the evaluation and judge order, causality and sums."""
+def order_tests(session: Session, found: Examination, suffix: np.ndarray) -> None:
+    """Judge order, causality and sums, by forks where the suffix run already speaks for stream order."""
+    start = plan.suffix_start(found.mini)
+    whole = causality.compare(start, -1, -1, found.site.values, suffix)
+    if whole.first == start - 1:
+        stream_tests(session, found, suffix)
+    else:
+        found.order = causality.judge(
+            full_probes(session, found), found.site.values, found.site.ordered, found.mini.targets
+        )
+        found.leak = found.order.witness
+    if found.leak is None and found.order is not None and found.order.order == "stream":
+        found.leak = causality.judge_suffix(start, whole, found.site.values)
+    if "c2" in session.conditions and found.leak is None and not found.sums and found.order is not None:
+        own_order_sums(session, found)
+
+
+def stream_tests(session: Session, found: Examination, suffix: np.ndarray) -> None:
+    """Fork one run before its evaluation: repeat, suffix, single tokens, vocabulary sums."""
     mini, site = found.mini, found.site
-    start = plan.suffix_start(mini)
-    whole = causality.compare(start, -1, -1, site.values, suffix)
-    stream_order = whole.first == start - 1
-    own = plan.own_in_stream_order(mini, site) if stream_order and "c2" in session.conditions else {}
-    branches = (*plan.causality_branches(mini, site, stream_order), *plan.sum_branches(mini, site, own))
+    own = plan.own_in_stream_order(mini, site) if "c2" in session.conditions else {}
+    branches = (*plan.causality_branches(mini, site, True), *plan.sum_branches(mini, site, own))
     again = session.run("fork", mini, (Variant("again", {}, branches),), only=[site.key])
     main = again.get("again/main")
     repeat = None if main is None else entries_of(main, site)
     found.deterministic = None if repeat is None else bool(np.array_equal(repeat, site.values))
     if found.deterministic is False:
         return
-    probes = probes_of(again, found)
     forked = entries_of(again["again/suffix"], site) if "again/suffix" in again else None
-    if forked is None or not np.array_equal(*plan.values_until(suffix, forked)):
-        found.notes.append("forks before the evaluation did not match whole runs; every change was run from the start")
-        probes = full_probes(session, found)
-        again = {}
+    valid = forked is not None and forked.size > 0 and np.array_equal(*plan.values_until(suffix, forked))
+    if not valid:
+        found.notes.append("forks before the evaluation did not match whole runs; tokens were changed from the start")
+    probes = probes_of(again, found) if valid else full_probes(session, found)
     found.order = causality.judge(probes, site.values, site.ordered, mini.targets)
     found.leak = found.order.witness
-    if found.leak is None and found.order.order == "stream":
-        found.leak = causality.judge_suffix(start, whole, site.values)
-    if "c2" in session.conditions and found.leak is None:
-        sum_tests(session, found, again, own, probes)
+    if valid and found.leak is None and found.order.order == "stream":
+        sum_tests(found, again, own)
+
+
+def own_order_sums(session: Session, found: Examination) -> None:
+    """Sum the vocabulary at a token whose first changed score is known, for a scorer in an order of its own."""
+    assert found.order is not None
+    if found.order.order != "own":
+        return
+    own = dict(found.order.first[-1:])
+    branches = tuple(plan.sum_branches(found.mini, found.site, own))
+    logs = session.run("sum", found.mini, (Variant("again", {}, branches),), only=[found.site.key])
+    sum_tests(found, logs, own)
 
 
 def probes_of(logs: dict[str, RunLog], found: Examination) -> list[causality.Probe]:
@@ -213,8 +229,8 @@ def probes_of(logs: dict[str, RunLog], found: Examination) -> list[causality.Pro
 
 
 def full_probes(session: Session, found: Examination) -> list[causality.Probe]:
-    """Run the single-token changes from the start instead of forking."""
-    changes = plan.single_changes(found.mini)
+    """Run single-token changes from the start: two far apart pairs of neighbours."""
+    changes = dict(list(plan.single_changes(found.mini).items())[-4:])
     variants = [Variant(f"single-{p}", {p: t}) for p, t in changes.items()]
     logs = session.run("whole runs", found.mini, variants, only=[found.site.key])
     probes = []
@@ -227,20 +243,9 @@ def full_probes(session: Session, found: Examination) -> list[causality.Probe]:
     return probes
 
 
-def sum_tests(
-    session: Session,
-    found: Examination,
-    logs: dict[str, RunLog],
-    own: dict[int, int],
-    probes: list[causality.Probe],
-) -> None:
-    """Sum the vocabulary at the planned positions; for another order of scoring, at one tested token first."""
+def sum_tests(found: Examination, logs: dict[str, RunLog], own: dict[int, int]) -> None:
+    """Sum the vocabulary at every position of `own` (position -> element that is thought to score it)."""
     mini, site = found.mini, found.site
-    if not own and found.order is not None and found.order.order == "own":
-        last = next((p for p in reversed(probes) if p.first is not None), None)
-        own = {} if last is None or last.first is None else {last.position: last.first}
-        branches = tuple(plan.sum_branches(mini, site, own))
-        logs = session.run("sum", mini, (Variant("again", {}, branches),), only=[site.key])
     for position, element in own.items():
         runs = {}
         for token in range(mini.tokenizer.vocab):
@@ -251,8 +256,8 @@ def sum_tests(
         size = min((v.size for v in runs.values()), default=0)
         if not size:
             continue
-        was = int(mini.stream[position])
         cut = {t: v[:size] for t, v in runs.items() if v.size == size}
+        was = int(mini.stream[position])
         total = normalise.total(position, site.values[:size], was, cut, site.unit, mini.tokenizer.vocab)
         found.sums.append(total)
         known = element if found.order is not None and found.order.order == "stream" else None

@@ -1,4 +1,4 @@
-"""Lay out one sandboxed job: harness, data, settings and the variants of the script's run. Pure: bytes in, bytes out."""
+"""Lay out one sandboxed job: harness, data, settings and the variants of the script's run. Bytes in, bytes out."""
 
 from __future__ import annotations
 
@@ -129,7 +129,8 @@ def sandbox_files(
         "only": None if only is None else list(only),
         "variants": [variant_json(v) for v in variants],
     }
-    files = {f"harness/{path.name}": path.read_bytes() for path in sorted(CHILD.glob("*.py"))}
+    files = {f"harness/auditor/prover/child/{path.name}": path.read_bytes() for path in sorted(CHILD.glob("*.py"))}
+    files |= {"harness/auditor/__init__.py": b"", "harness/auditor/prover/__init__.py": b""}
     files["job.json"] = json.dumps(job).encode()
     files["payload.py"] = script.source.encode("utf-8", "surrogatepass")
     files["submission/" + script.name] = b""
@@ -165,7 +166,9 @@ def data_files(mini: Miniature) -> dict[str, bytes]:
     out = {
         "data/tokenizer.model": mini.tokenizer.model,
         "data/stream.npy": data.saved(mini.stream),
-        "data/bytes.npy": data.saved(np.array(mini.tokenizer.lengths, dtype=np.int64) + np.array(mini.tokenizer.spaced)),
+        "data/bytes.npy": data.saved(
+            np.array(mini.tokenizer.lengths, dtype=np.int64) + np.array(mini.tokenizer.spaced)
+        ),
     }
     for number in range(2):
         tokens = data.make_stream(mini.tokenizer, TRAIN_TOKENS, 1000 + 10 * mini.seed + number)

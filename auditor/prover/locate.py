@@ -1,10 +1,11 @@
-"""Find the place in the script whose logged elements reproduce the printed metric: those numbers, and no others, are it.
+"""Find the place in the script whose logged elements reproduce the printed metric: those numbers and no others.
 
 Uses arithmetic only. Names of functions and variables are reported, never consulted.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterator
@@ -19,7 +20,9 @@ EXACT = 2e-6
 """Relative agreement asked of a number intercepted before rounding: float32 sums of 2,000 terms agree to 1e-6."""
 LOSS = re.compile(r"(loss|nll|ce)[\s:=]*$", re.IGNORECASE)
 BPB = re.compile(r"(bpb|bits[ _]?per[ _]?byte)[\s:=]*$", re.IGNORECASE)
-PROGRESS = re.compile(r"^\W*(step|iter|epoch)?[ :=]*\d+\s*/\s*\d+|^\W*(step|iter)[ :=]*\d+|progress|running", re.IGNORECASE)
+PROGRESS = re.compile(
+    r"^\W*(step|iter|epoch)?[ :=]*\d+\s*/\s*\d+|^\W*(step|iter)[ :=]*\d+|progress|running", re.IGNORECASE
+)
 DIGITS = re.compile(r"-?\d+\.\d{5,}")
 
 
@@ -96,7 +99,7 @@ def candidates(trace: Trace, before: int) -> Iterator[tuple[int, int, int]]:
             return
         cuts = np.flatnonzero(np.diff(calls)) + 1
         bounds = [0, *cuts.tolist(), stop]
-        for a, b in list(zip(bounds, bounds[1:], strict=False))[-8:]:
+        for a, b in list(itertools.pairwise(bounds))[-8:]:
             if int(calls[a]) and (a, b) not in seen:
                 seen.add((a, b))
                 yield a, b, int(calls[a])
@@ -157,8 +160,8 @@ def reproduces(
         return None
     if metric.loss is not None and metric.loss > 0:
         tolerance = tolerance_of(metric, metric.loss)
-        for denominator in {count, targets, *(int(t) for t in totals if abs(t - count) < 0.02 * count)}:
-            if abs(total / denominator - metric.loss) <= tolerance:
+        for scores in {count, targets, *(int(t) for t in totals if abs(t - count) < 0.02 * count)}:
+            if abs(total / scores - metric.loss) <= tolerance:
                 return 1.0, "val_loss"
     if metric.bpb is not None and metric.bpb > 0:
         tolerance = tolerance_of(metric, metric.bpb)

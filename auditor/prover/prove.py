@@ -174,14 +174,22 @@ def outcome_of(session: ex.Session, found: ex.Examination, confirmed: bool | Non
         return Outcome.RESCORED, "", coverage.note
     if denominator.differ:
         assert denominator.ratio is not None
-        return Outcome.BYTES_DIFFER, "", f"the printed numbers imply {denominator.ratio:.4f} times the bytes of the text"
+        return (
+            Outcome.BYTES_DIFFER,
+            "",
+            f"the printed numbers imply {denominator.ratio:.4f} times the bytes of the text",
+        )
     return clean_or_not(session, found, coverage.note)
 
 
 def clean_or_not(session: ex.Session, found: ex.Examination, note: str) -> tuple[Outcome, str, str]:
     order = found.order
     if found.headline is False:
-        return Outcome.UNDECIDED, "headline-not-reached", "the line of the claimed number was not printed or not located"
+        return (
+            Outcome.UNDECIDED,
+            "headline-not-reached",
+            "the line of the claimed number was not printed or not located",
+        )
     if session.conditions & {"c1", "c3"} and (order is None or order.holds is None):
         return Outcome.UNDECIDED, "order", order.reason if order else "the order of scoring was not tested"
     if "c2" in session.conditions and not any(s.owners for s in found.sums):
@@ -200,7 +208,9 @@ def conditions_of(session: ex.Session, found: ex.Examination) -> list[Condition]
     if "c2" in session.conditions:
         shown = ", ".join(f"{s.total:.6f} at token {s.position}" for s in found.sums if s.total is not None)
         complete = any(s.owners for s in found.sums)
-        rows.append(Condition("C2", False if found.excess else (True if complete else None), f"sums: {shown or 'none'}"))
+        rows.append(
+            Condition("C2", False if found.excess else (True if complete else None), f"sums: {shown or 'none'}")
+        )
     coverage, denominator = ex.counts(found)
     if "c4" in session.conditions:
         once = coverage.scores <= 1.5 * coverage.targets

@@ -122,7 +122,16 @@ def trace(key: int, row: list[Any], arrays: Any) -> Trace:
     if times.shape != lengths.shape or chains.shape != (lengths.size, CHAIN):
         raise ResultError("a run returned arrays that do not fit together")
     return Trace(
-        key, str(function)[:200], str(target)[:200], int(line), int(column), int(dropped), values, lengths, times, chains
+        key,
+        str(function)[:200],
+        str(target)[:200],
+        int(line),
+        int(column),
+        int(dropped),
+        values,
+        lengths,
+        times,
+        chains,
     )
 
 

@@ -36,10 +36,42 @@ TABLE: tuple[tuple[str, int], ...] = (
 )
 """(pattern of the whole setting name, cap), first match decides. Layers stay: settings that name layers need them."""
 
-STUBS = (
-    "flash_attn_interface flash_attn flash_attn_3 flash_attn_2_cuda kernels triton liger_kernel fla wandb tqdm numba "
-    "huggingface_hub mamba_ssm causal_conv1d causal_conv1d_cuda selective_scan_cuda cutlass_evt_fusion "
-    "gram_newton_schulz tokenizers transformers datasets tiktoken sklearn matplotlib psutil rans_codec_rs "
-    "python_minifier einops zstandard brotli constriction lzma_rs torchao bitsandbytes pynvml nvidia_smi"
-).split()
+STUBS = [
+    "flash_attn_interface",
+    "flash_attn",
+    "flash_attn_3",
+    "flash_attn_2_cuda",
+    "kernels",
+    "triton",
+    "liger_kernel",
+    "fla",
+    "wandb",
+    "tqdm",
+    "numba",
+    "huggingface_hub",
+    "mamba_ssm",
+    "causal_conv1d",
+    "causal_conv1d_cuda",
+    "selective_scan_cuda",
+    "cutlass_evt_fusion",
+    "gram_newton_schulz",
+    "tokenizers",
+    "transformers",
+    "datasets",
+    "tiktoken",
+    "sklearn",
+    "matplotlib",
+    "psutil",
+    "rans_codec_rs",
+    "python_minifier",
+    "einops",
+    "zstandard",
+    "brotli",
+    "constriction",
+    "lzma_rs",
+    "torchao",
+    "bitsandbytes",
+    "pynvml",
+    "nvidia_smi",
+]
 """Packages answered by stand-ins where they are not installed."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from auditor.errors import IntakeError, PgolfError, SandboxUnavailable
+from auditor.exit_codes import ExitCode
 from auditor.intake.commands import run_commands
 from auditor.interp.analysis import Setting
 from auditor.interp.config import declared
@@ -135,8 +136,20 @@ def evidence_of(submission: Submission, program: Program | None, edition: Editio
         return None
 
 
-def declared_of(submission: Submission, program: Program | None, evidence: Evidence, limits: Limits) -> dict[str, Setting]:
+def declared_of(
+    submission: Submission, program: Program | None, evidence: Evidence, limits: Limits
+) -> dict[str, Setting]:
     """Return the environment in which the claimed number was produced, as far as it can be reconstructed."""
     if program is None or program.main.tree is None:
         return {}
     return declared(program, run_commands(submission, limits.commands), evidence).settings
+
+
+def exit_code_of(proved: tuple[ProvedSubmission, ...]) -> ExitCode:
+    """Return FLAG for a conviction, REVIEW where something stayed undecided or looks odd, CLEAN, or NOTHING."""
+    if not proved:
+        return ExitCode.NOTHING
+    outcomes = {item.proof.outcome for item in proved}
+    if outcomes & set(MAY_MOVE):
+        return ExitCode.FLAG
+    return ExitCode.CLEAN if outcomes == {Outcome.CLEAN_IN_MINIATURE} else ExitCode.REVIEW

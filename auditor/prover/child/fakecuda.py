@@ -14,11 +14,37 @@ from typing import Any
 
 import torch
 
-FACTORIES = (
-    "zeros ones empty full arange tensor as_tensor randn rand randint randperm eye linspace logspace zeros_like "
-    "ones_like empty_like full_like rand_like randn_like randint_like empty_strided scalar_tensor tril_indices "
-    "triu_indices hann_window bernoulli multinomial asarray"
-).split()
+FACTORIES = [
+    "zeros",
+    "ones",
+    "empty",
+    "full",
+    "arange",
+    "tensor",
+    "as_tensor",
+    "randn",
+    "rand",
+    "randint",
+    "randperm",
+    "eye",
+    "linspace",
+    "logspace",
+    "zeros_like",
+    "ones_like",
+    "empty_like",
+    "full_like",
+    "rand_like",
+    "randn_like",
+    "randint_like",
+    "empty_strided",
+    "scalar_tensor",
+    "tril_indices",
+    "triu_indices",
+    "hann_window",
+    "bernoulli",
+    "multinomial",
+    "asarray",
+]
 REAL_DEVICE = torch.device
 REAL_TO = torch.Tensor.to
 CPU = torch.device("cpu")
@@ -64,8 +90,8 @@ class Nothing:
     def __enter__(self) -> Any:
         return self
 
-    def __exit__(self, *exc: Any) -> bool:
-        return False
+    def __exit__(self, *exc: Any) -> None:
+        return None
 
     def __getitem__(self, key: Any) -> Any:
         return Nothing()
@@ -73,8 +99,8 @@ class Nothing:
     def __iter__(self) -> Any:
         return iter(())
 
-    def __bool__(self) -> bool:
-        return False
+    def __bool__(self) -> None:
+        return None
 
 
 class Event(Nothing):
@@ -96,8 +122,8 @@ class Scaler(Nothing):
     def step(self, optimizer: Any, *args: Any) -> Any:
         return optimizer.step()
 
-    def is_enabled(self) -> bool:
-        return False
+    def is_enabled(self) -> None:
+        return None
 
 
 class Autocast(contextlib.ContextDecorator):
@@ -109,8 +135,8 @@ class Autocast(contextlib.ContextDecorator):
     def __enter__(self) -> Autocast:
         return self
 
-    def __exit__(self, *exc: Any) -> bool:
-        return False
+    def __exit__(self, *exc: Any) -> None:
+        return None
 
 
 def identity_decorator(*args: Any, **kwargs: Any) -> Any:
@@ -163,8 +189,8 @@ def warm_dtype_caches() -> None:
 
 def alias_halves() -> None:
     torch.bfloat16 = torch.float16 = torch.half = torch.float32
-    torch.Tensor.bfloat16 = torch.Tensor.half = torch.Tensor.float  # type: ignore[method-assign]
-    torch.nn.Module.bfloat16 = torch.nn.Module.half = torch.nn.Module.float  # type: ignore[method-assign]
+    torch.Tensor.bfloat16 = torch.Tensor.half = torch.Tensor.float
+    torch.nn.Module.bfloat16 = torch.nn.Module.half = torch.nn.Module.float
     torch.get_autocast_gpu_dtype = lambda: torch.float32
     torch.get_autocast_dtype = lambda *a: torch.float32
 
@@ -174,14 +200,14 @@ def patch_devices() -> None:
         if hasattr(torch, name):
             setattr(torch, name, without_device(getattr(torch, name), name.startswith("empty")))
     tensor, module = torch.Tensor, torch.nn.Module
-    tensor.to = tensor_to  # type: ignore[method-assign]
-    tensor.cuda = lambda self, *a, **k: self  # type: ignore[method-assign]
-    tensor.pin_memory = lambda self, *a, **k: self  # type: ignore[method-assign]
-    tensor.record_stream = lambda self, *a: None  # type: ignore[method-assign]
-    tensor.is_cuda = property(lambda self: True)  # type: ignore[assignment]
+    tensor.to = tensor_to
+    tensor.cuda = lambda self, *a, **k: self
+    tensor.pin_memory = lambda self, *a, **k: self
+    tensor.record_stream = lambda self, *a: None
+    tensor.is_cuda = property(lambda self: True)
     for name in ("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"):
         setattr(tensor, name, without_device(getattr(tensor, name), name == "new_empty"))
-    module.cuda = lambda self, *a, **k: self  # type: ignore[method-assign]
+    module.cuda = lambda self, *a, **k: self
     real_module_to = module.to
 
     def module_to(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -190,9 +216,9 @@ def patch_devices() -> None:
         args = tuple(real_device(a) if isinstance(a, str | int) and not isinstance(a, bool) else a for a in args)
         return real_module_to(self, *args, **kwargs)
 
-    module.to = module_to  # type: ignore[method-assign]
+    module.to = module_to
     patch_loading()
-    torch.device = Device  # type: ignore[misc]
+    torch.device = Device
 
 
 def patch_loading() -> None:
@@ -204,9 +230,9 @@ def patch_loading() -> None:
         return real_load(*args[:1], **kwargs)
 
     torch.load = load
-    torch.Generator = lambda *a, **k: real_generator()  # type: ignore[misc, assignment]
+    torch.Generator = lambda *a, **k: real_generator()
     torch.set_default_device = lambda *a: None
-    torch.inference_mode = torch.no_grad  # type: ignore[assignment]
+    torch.inference_mode = torch.no_grad
 
 
 def patch_cuda() -> None:
@@ -226,18 +252,19 @@ def patch_cuda() -> None:
         "get_device_properties": properties, "mem_get_info": (70 << 30, 80 << 30), "memory_allocated": 0,
         "max_memory_allocated": 0, "memory_reserved": 0, "max_memory_reserved": 0, "memory_stats": {},
         "synchronize": None, "set_device": None, "empty_cache": None, "reset_peak_memory_stats": None, "init": None,
-        "ipc_collect": None, "reset_max_memory_allocated": None, "memory_summary": "", "is_current_stream_capturing": False,
+        "ipc_collect": None, "reset_max_memory_allocated": None, "memory_summary": "",
+        "is_current_stream_capturing": False,
         "set_per_process_memory_fraction": None, "current_stream": Nothing(), "default_stream": Nothing(),
         "set_stream": None,
     }  # fmt: skip
     for name, answer in answers.items():
         setattr(cuda, name, lambda *a, answer=answer, **k: answer)
-    cuda.Event, cuda.Stream, cuda.CUDAGraph = Event, Nothing, Nothing  # type: ignore[assignment, misc]
-    cuda.stream = cuda.graph = cuda.device = lambda *a, **k: contextlib.nullcontext()  # type: ignore[assignment]
+    cuda.Event, cuda.Stream, cuda.CUDAGraph = Event, Nothing, Nothing
+    cuda.stream = cuda.graph = cuda.device = lambda *a, **k: contextlib.nullcontext()
     cuda.nvtx = Nothing()
     for namespace in (cuda.amp, torch.amp):
-        namespace.autocast, namespace.GradScaler = Autocast, Scaler  # type: ignore[assignment, misc]
-    torch.autocast = Autocast  # type: ignore[assignment, misc]
+        namespace.autocast, namespace.GradScaler = Autocast, Scaler
+    torch.autocast = Autocast
     torch.is_autocast_enabled = lambda *a: False
     for name in dir(torch.backends.cuda):
         if name.startswith("enable_"):
@@ -247,7 +274,7 @@ def patch_cuda() -> None:
 
 def patch_compile() -> None:
     torch.compile = identity_decorator
-    torch.compiler.disable = torch.compiler.allow_in_graph = identity_decorator  # type: ignore[assignment]
+    torch.compiler.disable = torch.compiler.allow_in_graph = identity_decorator
     torch.compiler.cudagraph_mark_step_begin = lambda: None
     torch.jit.script = identity_decorator
     torch.set_num_threads = torch.set_num_interop_threads = lambda *a: None
@@ -260,7 +287,7 @@ def patch_compile() -> None:
         kwargs.pop("device_types", None)
         return real_op(name, fn, **kwargs) if fn is not None else real_op(name, **kwargs)
 
-    torch.library.custom_op = custom_op  # type: ignore[assignment]
+    torch.library.custom_op = custom_op
 
 
 def drop_fused(optimizer: Any) -> None:

@@ -108,4 +108,5 @@ def as_view(value: Any, known: set[int]) -> np.ndarray | None:
         value = value.base
     if value.dtype.kind not in "iu" or not value.flags.c_contiguous or not value.flags.writeable:
         return None
-    return value.reshape(-1)
+    flat: np.ndarray = value.reshape(-1)
+    return flat

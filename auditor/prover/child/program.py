@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from rewrite import Sites, rewrite
+
+from auditor.prover.child.rewrite import Sites, rewrite
 
 
 @dataclass

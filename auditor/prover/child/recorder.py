@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+Array = np.ndarray[Any, np.dtype[np.float64]]
 CHAIN = 4
 """Calls above a logged place that are remembered: enough to reach the eval function from a helper."""
 MAX_ARRAY = 1 << 17
@@ -35,7 +36,7 @@ class KeyLog:
     __slots__ = ("chains", "dropped", "lengths", "size", "times", "values")
 
     def __init__(self) -> None:
-        self.values: list[np.ndarray] = []
+        self.values: list[Array] = []
         self.lengths = array("q")
         self.times = array("q")
         self.chains = array("q")
@@ -60,7 +61,7 @@ class Recorder:
         self.keys: dict[int, KeyLog] = {}
         self.lines: list[dict[str, Any]] = []
         self.pending: dict[int, list[tuple[str, float]]] = {}
-        self.recent: deque[tuple[float, float, np.ndarray]] = deque(maxlen=RECENT)
+        self.recent: deque[tuple[float, float, Array]] = deque(maxlen=RECENT)
         self.now = 0
         self.total = 0
         self.overflow = False
@@ -101,7 +102,7 @@ class Recorder:
 
     def method(self, key: int, owner: Any, name: str, run: int) -> Any:
         function = getattr(owner, name)
-        if isinstance(owner, ModuleType) or isinstance(owner, type):
+        if isinstance(owner, (ModuleType, type)):
 
             def reduce_argument(*args: Any, **kwargs: Any) -> Any:
                 if len(args) == 1 and not ({"dim", "axis"} & kwargs.keys()):
@@ -130,8 +131,9 @@ class Recorder:
         return value
 
     def subtract(self, key: int, value: Any, run: int) -> Any:
-        if isinstance(value, float | int | torch.Tensor | np.ndarray | np.generic) and not isinstance(value, bool):
-            self.note(key, -value, run, False)
+        data = as_array(value)
+        if data is not None:
+            self.note(key, -data, run, False)
         return value
 
     def store(self, key: int, value: Any, run: int) -> Any:
@@ -171,10 +173,10 @@ class Recorder:
             self.watch = None
             self.seen()
 
-    def remember(self, data: np.ndarray) -> None:
+    def remember(self, data: Array) -> None:
         self.recent.append((float(data.sum()), float(data.mean()), data))
 
-    def origin(self, scalar: np.ndarray) -> np.ndarray:
+    def origin(self, scalar: Array) -> Array:
         value = float(scalar[0])
         for total, mean, data in reversed(self.recent):
             if close(value, total) or close(value, mean):
@@ -197,7 +199,6 @@ class Recorder:
             moment = self.tick()
             self.lines.append({"site": site, "text": text[:400], "pieces": pieces[:24], "at": moment})
         return text
-
 
     def plain(self, text: str) -> None:
         """Log a printed line; the numbers of one that no f-string made are read from its text."""
@@ -225,12 +226,12 @@ def as_float(value: Any) -> float | None:
     return None
 
 
-def as_array(value: Any) -> np.ndarray | None:
+def as_array(value: Any) -> Array | None:
     """Return a flat float64 copy of a number, array, tensor or list of them; None for anything else."""
     if isinstance(value, torch.Tensor):
         if value.numel() == 0 or value.numel() > MAX_ARRAY or value.is_complex() or value.device.type == "meta":
             return None
-        flat: np.ndarray = value.detach().reshape(-1).to(torch.float64).numpy().copy()
+        flat: Array = value.detach().reshape(-1).to(torch.float64).numpy().copy()
         return flat
     if isinstance(value, np.ndarray | np.generic):
         flat = np.asarray(value)
@@ -246,7 +247,7 @@ def as_array(value: Any) -> np.ndarray | None:
     return None
 
 
-def as_joined(values: list[Any] | tuple[Any, ...]) -> np.ndarray | None:
+def as_joined(values: list[Any] | tuple[Any, ...]) -> Array | None:
     kinds = (float, int, np.ndarray, np.generic, torch.Tensor)
     if not all(isinstance(v, kinds) and not isinstance(v, bool) for v in values):
         return None

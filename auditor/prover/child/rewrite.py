@@ -83,8 +83,8 @@ class Rewriter(ast.NodeTransformer):
         node.body.insert(head, ast.copy_location(enter, node))
         return node
 
-    visit_FunctionDef = visit_function  # type: ignore[assignment]
-    visit_AsyncFunctionDef = visit_function  # type: ignore[assignment]
+    visit_FunctionDef = visit_function
+    visit_AsyncFunctionDef = visit_function
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         self.stack.append(node.name)
@@ -196,10 +196,9 @@ class Rewriter(ast.NodeTransformer):
         if isinstance(target, ast.Subscript) and not isinstance(value, ast.Constant):
             key = self.sites.shared(self.function, ast.unparse(target.value) + "[]", node)
             node.value = self.call("store", ast.Constant(key), value, self.running())
-        elif isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add) and isinstance(target, ast.Name):
-            if isinstance(value.left, ast.Name) and value.left.id == target.id:
-                key = self.sites.shared(self.function, target.id, node)
-                value.right = self.call("add", ast.Constant(key), value.right, self.running())
+        elif isinstance(value, ast.BinOp) and isinstance(target, ast.Name) and adds_to(target.id, value):
+            key = self.sites.shared(self.function, target.id, node)
+            value.right = self.call("add", ast.Constant(key), value.right, self.running())
         return node
 
     # Printing -----------------------------------------------------------------------------------------------------
@@ -218,6 +217,11 @@ class Rewriter(ast.NodeTransformer):
                 part.value = value
                 prefix = ""
         return ast.copy_location(self.call("line", ast.Constant(number), node), node)
+
+
+def adds_to(name: str, value: ast.BinOp) -> bool:
+    """Say whether `value` is `name + something`."""
+    return isinstance(value.op, ast.Add) and isinstance(value.left, ast.Name) and value.left.id == name
 
 
 def as_list(value: object) -> list[ast.stmt]:

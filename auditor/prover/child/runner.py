@@ -13,15 +13,15 @@ import traceback
 import types
 from typing import Any
 
-import memory
 import numpy as np
 import torch
-import world
-from program import Helpers, Program
-from recorder import CHAIN, Recorder
-from settings import Settings
-from stubs import Kernel, Stub
-from frames import send
+
+from auditor.prover.child import memory, world
+from auditor.prover.child.frames import send
+from auditor.prover.child.program import Helpers, Program
+from auditor.prover.child.recorder import CHAIN, Recorder
+from auditor.prover.child.settings import Settings
+from auditor.prover.child.stubs import Kernel, Stub
 
 HEADER = 256
 MAGIC, VERSION = 20240520, 1
@@ -63,7 +63,7 @@ class Run:
                 file.write(header.tobytes() + counts.astype("<u2").tobytes())
 
     def changed(self, changes: dict[str, int]) -> np.ndarray:
-        stream = self.stream.copy()
+        stream: np.ndarray = self.stream.copy()
         for position, token in changes.items():
             stream[int(position)] = token
         return stream
@@ -169,7 +169,7 @@ class Run:
     def report(self, error: str | None) -> None:
         self.recorder.busy = True
         signal.alarm(0)
-        meta = {
+        meta: dict[str, Any] = {
             "error": error, "lines": self.recorder.lines, "now": self.recorder.now, "branch": self.branch,
             "overflow": self.recorder.overflow, "lowered": self.settings.lowered, "read": self.settings.read,
             "launches": Kernel.launches, "stubs": sorted(Stub.seen), "patched": self.patched,

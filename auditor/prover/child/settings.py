@@ -23,7 +23,7 @@ class Settings:
         return next((cap for pattern, cap in self.table if pattern.fullmatch(name)), None)
 
     def down(self, name: str, value: Any) -> Any:
-        """Return `value`, lowered to the cap of `name` where it is a larger number; type and spelling class are kept."""
+        """Return `value`, lowered to the cap of `name` where it is a larger number; its type is kept."""
         if name in self.exact and isinstance(value, int) and not isinstance(value, bool):
             return int(self.exact[name]) if self.exact[name].isdigit() and value > 1 else value
         cap = self.cap(name)

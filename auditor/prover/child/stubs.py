@@ -8,13 +8,15 @@ from __future__ import annotations
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import itertools
 import sys
 import types
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from fakecuda import Nothing, identity_decorator
+
+from auditor.prover.child.fakecuda import Nothing, identity_decorator
 
 
 def attention(q: Any, k: Any, v: Any, *args: Any, causal: bool = False, **kwargs: Any) -> Any:
@@ -36,13 +38,13 @@ def attention(q: Any, k: Any, v: Any, *args: Any, causal: bool = False, **kwargs
 
 def attention_varlen(q: Any, k: Any, v: Any, *args: Any, **kwargs: Any) -> Any:
     """Compute `flash_attn_varlen_func` on packed [total, heads, width] sequence by sequence."""
-    starts = kwargs.get("cu_seqlens_q", args[0] if args else None)
+    starts = kwargs["cu_seqlens_q"] if "cu_seqlens_q" in kwargs else args[0]
     bounds = [int(b) for b in starts]
     extra = {key: kwargs[key] for key in ("causal", "softmax_scale", "window_size") if key in kwargs}
     out = torch.zeros_like(q) + 0.0 * q
     parts = []
     end = 0
-    for a, b in zip(bounds, bounds[1:], strict=False):
+    for a, b in itertools.pairwise(bounds):
         if b > a:
             parts.append(attention(q[None, a:b], k[None, a:b], v[None, a:b], **extra)[0])
             end = b
@@ -75,8 +77,7 @@ def jit(*args: Any, **kwargs: Any) -> Any:
 class Stub(types.ModuleType):
     """A module that has every attribute."""
 
-    __path__: list[str] = []
-    seen: set[str] = set()
+    seen: ClassVar[set[str]] = set()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -132,23 +133,28 @@ class StubFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
 
     def create_module(self, spec: Any) -> Any:
-        return Stub(spec.name)
+        stub = Stub(spec.name)
+        stub.__path__ = []
+        return stub
 
     def exec_module(self, module: Any) -> None:
         return None
 
 
 def install(names: list[str]) -> None:
-    """Answer imports of `names` (packages that this machine lacks) with stubs, the collectives with those of one rank."""
+    """Answer imports of those of `names` that this machine lacks with stubs; make the collectives those of one rank."""
     absent = {name for name in names if name not in sys.modules and importlib.util.find_spec(name) is None}
     sys.meta_path.append(StubFinder(absent | {"triton"}))
     patch_collectives()
     wrapper = type("DistributedDataParallel", (Wrapped,), {})
-    torch.nn.parallel.DistributedDataParallel = wrapper  # type: ignore[misc]
-    torch.nn.parallel.distributed.DistributedDataParallel = wrapper  # type: ignore[misc]
+    torch.nn.parallel.DistributedDataParallel = wrapper
+    torch.nn.parallel.distributed.DistributedDataParallel = wrapper
 
 
-class Wrapped(torch.nn.Module):
+BaseModule: Any = torch.nn.Module
+
+
+class Wrapped(BaseModule):  # type: ignore[misc]
     """A module wrapped for one rank."""
 
     def __init__(self, module: Any, *args: Any, **kwargs: Any) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from settings import Settings
+
+from auditor.prover.child.settings import Settings
 
 CLOCK_START = 1_700_000_000.0
 CLOCK_STEP = 0.001
@@ -35,12 +36,18 @@ class Clock:
         return self.value
 
 
+def put(owner: Any, **values: Any) -> None:
+    """Replace attributes of a module or class for the life of this process."""
+    for name, value in values.items():
+        setattr(owner, name, value)
+
+
 def pin_clock() -> None:
     clock = Clock()
     for name in ("time", "perf_counter", "monotonic", "process_time", "thread_time"):
         setattr(time, name, clock)
         setattr(time, name + "_ns", lambda: int(clock() * 1e9))
-    time.sleep = lambda seconds: None
+    put(time, sleep=lambda seconds: None)
 
 
 def pin_seeds() -> None:
@@ -53,9 +60,9 @@ def pin_seeds() -> None:
         counter[0] += 1
         return uuid.UUID(int=counter[0])
 
-    uuid.uuid4 = uuid.uuid1 = fresh  # type: ignore[assignment]
-    os.getpid = lambda: 4242
-    os.urandom = lambda n: bytes(i % 251 for i in range(n))
+    put(uuid, uuid4=fresh, uuid1=fresh)
+    put(os, getpid=lambda: 4242)
+    put(os, urandom=lambda n: bytes(i % 251 for i in range(n)))
 
 
 class Environment(dict):  # type: ignore[type-arg]
@@ -77,7 +84,7 @@ class Environment(dict):  # type: ignore[type-arg]
             return self.settings.exact[key]
         return dict.__getitem__(self, key)
 
-    def copy(self) -> dict[str, str]:  # type: ignore[override]
+    def copy(self) -> dict[str, str]:
         return dict(self)
 
 
@@ -90,9 +97,9 @@ def spelled_like(value: str, default: Any) -> str:
 
 def pin_environment(values: dict[str, str], settings: Settings) -> None:
     environment = Environment(values, settings)
-    os.environ = environment  # type: ignore[assignment]
-    os.getenv = environment.get  # type: ignore[assignment]
-    os.putenv = lambda *a: None  # type: ignore[assignment]
+    put(os, environ=environment)
+    put(os, getenv=environment.get)
+    put(os, putenv=lambda *a: None)
 
 
 class Paths:
@@ -141,13 +148,13 @@ def pin_paths(paths: Paths) -> None:
             found = [p for p in map(pathlib.Path, REAL_GLOB(paths.data + "/*")) if fnmatch.fnmatch(p.name, pattern)]
         return iter(sorted(found))
 
-    glob.glob = find
-    glob.iglob = lambda *a, **k: iter(find(*a, **k))  # type: ignore[assignment]
-    pathlib.Path.glob = path_find  # type: ignore[method-assign, assignment]
-    os.path.exists = lambda p: REAL_EXISTS(paths.file(p))  # type: ignore[assignment]
-    os.path.isfile = lambda p: REAL_EXISTS(paths.file(p))  # type: ignore[assignment]
-    pathlib.Path.exists = lambda self, **k: REAL_EXISTS(paths.file(self))  # type: ignore[method-assign, assignment]
-    pathlib.Path.is_file = lambda self, **k: REAL_EXISTS(paths.file(self))  # type: ignore[method-assign, assignment]
+    put(glob, glob=find)
+    put(glob, iglob=lambda *a, **k: iter(find(*a, **k)))
+    put(pathlib.Path, glob=path_find)
+    put(os.path, exists=lambda p: REAL_EXISTS(paths.file(p)))
+    put(os.path, isfile=lambda p: REAL_EXISTS(paths.file(p)))
+    put(pathlib.Path, exists=lambda self, **k: REAL_EXISTS(paths.file(self)))
+    put(pathlib.Path, is_file=lambda self, **k: REAL_EXISTS(paths.file(self)))
     redirect_readers(paths)
 
 
@@ -160,14 +167,16 @@ def redirect_readers(paths: Paths) -> None:
         reading = not set(mode) & set("wax")
         return real_open(paths.file(file) if reading and not isinstance(file, int) else file, mode, *args, **kwargs)
 
-    builtins.open = open_file
-    np.fromfile = lambda file, *a, **k: real_fromfile(paths.file(file), *a, **k)
+    put(builtins, open=open_file)
+    put(np, fromfile=lambda file, *a, **k: real_fromfile(paths.file(file), *a, **k))
 
-    class Memmap(real_memmap):  # type: ignore[misc, valid-type, type-arg]
+    base: Any = real_memmap
+
+    class Memmap(base):  # type: ignore[misc]
         def __new__(cls, file: Any, *args: Any, **kwargs: Any) -> Any:
             return real_memmap(paths.file(file), *args, **kwargs)
 
-    np.memmap = Memmap
+    put(np, memmap=Memmap)
     try:
         import sentencepiece
     except ImportError:
@@ -182,8 +191,8 @@ def redirect_readers(paths: Paths) -> None:
     def init(self: Any, model_file: Any = None, *args: Any, **kwargs: Any) -> None:
         real_init(self, paths.file(str(model_file)) if model_file else model_file, *args, **kwargs)
 
-    sentencepiece.SentencePieceProcessor.Load = sentencepiece.SentencePieceProcessor.load = load
-    sentencepiece.SentencePieceProcessor.__init__ = init
+    put(sentencepiece.SentencePieceProcessor, Load=load, load=load)
+    put(sentencepiece.SentencePieceProcessor, __init__=init)
 
 
 def pin_processes() -> None:
@@ -212,12 +221,12 @@ def pin_processes() -> None:
 
         poll = wait
 
-    subprocess.run = run
-    subprocess.check_output = lambda *a, **k: run(*a, **k).stdout
-    subprocess.check_call = subprocess.call = lambda *a, **k: 0
-    subprocess.Popen = Process  # type: ignore[misc, assignment]
-    os.system = lambda command: 0
-    shutil.which = lambda name, *a, **k: "/usr/bin/" + str(name)  # type: ignore[assignment]
+    put(subprocess, run=run)
+    put(subprocess, check_output=lambda *a, **k: run(*a, **k).stdout)
+    put(subprocess, check_call=lambda *a, **k: 0, call=lambda *a, **k: 0)
+    put(subprocess, Popen=Process)
+    put(os, system=lambda command: 0)
+    put(shutil, which=lambda name, *a, **k: "/usr/bin/" + str(name))
 
 
 def imitate_compressor(words: list[str]) -> None:

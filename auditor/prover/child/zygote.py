@@ -15,13 +15,12 @@ import signal
 import time
 from typing import Any
 
-import fakecuda
 import numpy as np
-import program
-import runner
-import stubs
 import torch
-from frames import FRAME, send
+
+from auditor.prover.child import fakecuda, program, runner, stubs
+from auditor.prover.child.frames import FRAME, send
+
 
 def read_frames(fd: int, seconds: float, limit: int) -> dict[str, bytes]:
     """Read named results until end of file, `seconds` or `limit` bytes, whichever comes first."""
@@ -50,7 +49,9 @@ def read_frames(fd: int, seconds: float, limit: int) -> dict[str, bytes]:
     return frames
 
 
-def run_variant(job: dict[str, Any], prepared: program.Program, variant: dict[str, Any], report: int) -> dict[str, bytes]:
+def run_variant(
+    job: dict[str, Any], prepared: program.Program, variant: dict[str, Any], report: int
+) -> dict[str, bytes]:
     """Run one variant in a process of its own and return its results by name."""
     reader, writer = os.pipe()
     child = os.fork()
@@ -113,12 +114,9 @@ def preload() -> None:
     import torch.nn.attention.flex_attention
     import torch.nn.parallel
     import torch.utils.checkpoint
-    import torch.utils.flop_counter  # noqa: F401
+    import torch.utils.flop_counter
 
-    try:
+    with contextlib.suppress(ImportError):
         import sentencepiece  # noqa: F401
-    except ImportError:
-        pass
     torch.ones(2, 2, requires_grad=True).sum().backward()
     np.random.default_rng(0)
-

@@ -173,9 +173,9 @@ TABLE: tuple[Pattern, ...] = (
     ),
     _row(
         "artifact_bytes",
-        "artifact|total_submission_size|budget:|submission_cap|total bytes|total:",
-        r"(?:^\s*Artifact(?: size)?: (?P<a>" + _N + r") bytes"
-        r"|\btotal_(?:submission_size|artifact_bytes)\w{0,20}\"?[:=]\s?(?P<b>\d+)\b"
+        "artifact|total_submission_|budget:|submission_cap|total bytes|total:",
+        r"(?:^\s*[Aa]rtifact(?: size)?: (?P<a>" + _N + r")(?: bytes|B\b)"
+        r"|\b(?:total_(?:submission_size|submission_bytes|artifact_bytes)|artifact_bytes)\w{0,20}\"?[:=]\s?(?P<b>\d+)\b"
         r"|\bbudget:(?P<c>\d+)/16000000"
         r"|submission_cap:16000000 size:(?P<d>\d+)"
         r"|= total (?P<e>" + _N + r") bytes"
@@ -185,7 +185,7 @@ TABLE: tuple[Pattern, ...] = (
     ),
     _row(
         "calibration_ms",
-        "gptq|hessian|calib",
+        "hessian|calib|generated",
         r"(?i)(?:gptq|hessian|calib)[^\n]{0,200}?(?:\bin |elapsed[:=]\s?|time[:=]\s?|gen_time[:=]\s?)"
         r"(?P<x>\d+(?:\.\d+)?)\s?(?P<unit>ms|s)\b",
         _milliseconds,

@@ -20,8 +20,9 @@ def metric_run(log: LogFile) -> int:
 
 
 def training_run(log: LogFile) -> int:
-    """Return the run whose training counts: the last with training steps."""
-    return max((step.run for step in log.steps if step.step > 0), default=metric_run(log))
+    """Return the run whose training counts: the last with training steps (a recapitulation has none)."""
+    trained = [step.run for step in log.steps if step.step > 0 and step.train_loss is not None]
+    return max(trained or [step.run for step in log.steps if step.step > 0] or [metric_run(log)])
 
 
 def last_runs(log: LogFile) -> list[Metric]:

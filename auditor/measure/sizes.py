@@ -34,7 +34,7 @@ def raw_model(log: LogFile) -> int | None:
 
 def logged_code(log: LogFile) -> int | None:
     """Return the code size that the log counted: the compressed one where it prints a pair."""
-    found = _of(log, "code_bytes")
+    found = [item for item in _of(log, "code_bytes") if int(item.value) > 0]
     compressed = [item for item in found if item.unit.startswith("compressed")]
     return int((compressed or found)[-1].value) if found else None
 

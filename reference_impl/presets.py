@@ -86,7 +86,7 @@ def cpu_tiny() -> Config:
             checkpoint_every=100,
             dtype="float32",
             compile=False,
-            threads=2,
+            threads=1,
             output="runs/cpu_tiny",
         ),
         quant=QuantConfig(

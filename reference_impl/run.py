@@ -53,7 +53,7 @@ class Validation:
 
 
 def run(config: Config, code_path: str, resume: bool = False) -> dict[str, Any]:
-    """Train and evaluate one configuration; return the fields of the RESULT line. `code_path` names the counted code."""
+    """Train and evaluate one configuration; return the fields of RESULT. `code_path` names the counted code."""
     validate(config)
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
@@ -127,8 +127,9 @@ def header(
         f"matrix_lr:{optim.matrix_lr} scalar_lr:{optim.scalar_lr}"
     )
     log.line(
-        f"train_batch_tokens:{settings.batch_tokens} train_seq_len:{settings.sequence} iterations:{settings.iterations} "
-        f"warmup_steps:{settings.warmup_steps} max_wallclock_seconds:{settings.max_seconds:.3f}"
+        f"train_batch_tokens:{settings.batch_tokens} train_seq_len:{settings.sequence} "
+        f"iterations:{settings.iterations} warmup_steps:{settings.warmup_steps} "
+        f"max_wallclock_seconds:{settings.max_seconds:.3f}"
     )
     log.line(f"seed:{settings.seed}")
     log.line(f"config:{json.dumps(dataclasses.asdict(config))}")

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from reference_impl.errors import DataError
+
 TITLE, ALLCAPS, CAPNEXT, ESCAPE = "\ue001", "\ue002", "\ue003", "\ue004"
 OPERATORS = (TITLE, ALLCAPS, CAPNEXT, ESCAPE)
 _WORD = re.compile(r"[A-Za-z]+|[\ue001-\ue004]")
@@ -28,24 +30,32 @@ def caseops_decode(text: str) -> str:
     return "".join(original for _, original in _decode_spans(text))
 
 
-def sidecar_bytes(text: str, pieces: list[str]) -> list[int]:
-    """Original UTF-8 bytes of each piece of an encoded `text`; pieces must concatenate to it."""
-    cost = [len(original.encode("utf-8", "surrogatepass")) for _, original in _decode_spans(text)]
-    result, position = [], 0
-    for piece in pieces:
-        result.append(sum(cost[position : position + len(piece)]))
-        position += len(piece)
-    return result
+def original_bytes(encoded: str) -> list[int]:
+    """UTF-8 bytes of the original text that each character of an encoded text stands for; operators cost none."""
+    return [len(original.encode("utf-8", "surrogatepass")) for _, original in _decode_spans(encoded)]
 
 
 def sidecar_of_tokens(tokenizer: Any, text: str) -> np.ndarray:
-    """Sidecar of [BOS] + encode(caseops text): int64 (1 + pieces,), BOS free; byte pieces share their character's
-    cost.
+    """Sidecar of [BOS] + encode(caseops_encode(text)): int64 (1 + pieces,); BOS is free, a byte piece costs one byte.
+
+    The tokenizer must be lossless (identity normaliser); DataError when its pieces do not spell the encoded text.
     """
-    encoded = tokenizer.encode(text, out_type="immutable_proto")
-    cost = [len(original.encode("utf-8", "surrogatepass")) for _, original in _decode_spans(text)]
-    charged = [sum(cost[piece.begin : piece.end]) for piece in encoded.pieces]
-    return np.asarray([0, *charged], np.int64)
+    encoded = caseops_encode(text)
+    cost = original_bytes(encoded)
+    charged, position, pending = [0], 0, b""
+    for token in tokenizer.encode(encoded):
+        piece = tokenizer.id_to_piece(token)
+        if tokenizer.is_byte(token):
+            charged.append(1)
+            pending += bytes([int(piece[1:-1], 16)])
+            complete = position < len(encoded) and pending == encoded[position].encode("utf-8", "surrogatepass")
+            position, pending = (position + 1, b"") if complete else (position, pending)
+            continue
+        charged.append(sum(cost[position : position + len(piece)]))
+        position += len(piece)
+    if position != len(encoded):
+        raise DataError(f"expected pieces that spell {len(encoded)} characters, found {position}; is it lossless?")
+    return np.asarray(charged, np.int64)
 
 
 def _encode_run(run: str) -> str:

@@ -65,7 +65,11 @@ def byte_table(tokenizer: Any, vocab: int) -> ByteTable:
 
 
 def train_tokenizer(texts: list[str], prefix: Path, vocab: int, symbols: tuple[str, ...] = ()) -> None:
-    """Train a BPE with the contest's options; writes `prefix`.model. `symbols` are reserved (CaseOps operators)."""
+    """Train a BPE with the contest's options; writes `prefix`.model.
+
+    With `symbols` (CaseOps operators) these are reserved, and the normaliser is the identity: a lossless transform
+    before a lossy tokenizer would be pointless.
+    """
     prefix.parent.mkdir(parents=True, exist_ok=True)
     spm.SentencePieceTrainer.train(
         sentence_iterator=iter([text.replace("\0", " ").strip() for text in texts]),
@@ -75,7 +79,8 @@ def train_tokenizer(texts: list[str], prefix: Path, vocab: int, symbols: tuple[s
         character_coverage=0.999,
         byte_fallback=True,
         split_digits=True,
-        normalization_rule_name="nmt_nfkc",
+        normalization_rule_name="identity" if symbols else "nmt_nfkc",
+        remove_extra_whitespaces=not symbols,
         add_dummy_prefix=False,
         pad_id=0,
         bos_id=1,

@@ -24,7 +24,8 @@ class ScoreBook:
         self._bytes = torch.from_numpy(bytes_N).to(device)
         self.targets = len(tokens_N) - 1
         self.nats_n = torch.full((self.targets,), float("nan"), device=device)
-        self._scored = torch.zeros(self.targets, dtype=torch.int32, device=device)
+        self._scored = torch.zeros(self.targets, dtype=torch.int32, device=device)  # by this rank
+        self._agreed = torch.zeros(self.targets, dtype=torch.bool, device=device)  # by some rank, settled
         self._nats, self._count, self._charged = 0.0, 0, 0
         self._reported = (0.0, 0, 0)
         self.device = device
@@ -38,7 +39,7 @@ class ScoreBook:
     def write(self, start: int, nats: Tensor) -> None:
         """Fix the scores of targets start.. in nats; raises when one of them has a score already."""
         end = start + nats.numel()
-        if bool(self._scored[start:end].any()):
+        if bool(self._scored[start:end].any()) or bool(self._agreed[start:end].any()):
             raise LegalityError(f"targets {start}..{end - 1}: expected unscored targets, found one scored before")
         self._scored[start:end] = 1
         self.nats_n[start:end] = nats
@@ -57,7 +58,7 @@ class ScoreBook:
             raise LegalityError(
                 f"targets {start}..{end - 1}: expected one score each, found {wrong} with none or several"
             )
-        self._scored[start:end] = 1
+        self._agreed[start:end] = True
         now = (self._nats, self._count, self._charged)
         nats, count, charged = sum_over_ranks([a - b for a, b in zip(now, self._reported, strict=True)], self.device)
         self._reported = now
@@ -65,7 +66,7 @@ class ScoreBook:
 
     def release(self, start: int, end: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets to *learn* from: int64 (end-start,) each. Raises unless every target is already scored."""
-        if not bool(self._scored[start:end].all()):
+        if not bool((self._agreed[start:end] | (self._scored[start:end] > 0)).all()):
             raise LegalityError(f"targets {start}..{end - 1}: asked for learning before they were all scored")
         return self._tokens[start:end], self._tokens[start + 1 : end + 1]
 

@@ -104,7 +104,7 @@ def _literal(text: str, match: re.Match[str], depth: int) -> Literal:
     if literal.formatted:
         if depth > _DEPTH:
             raise Unterminated
-        literal.end = _formatted_body(text, match.end(), literal, literal.fields, 0, depth)
+        literal.end = _formatted_body(text, match.end(), literal, literal, depth)
     else:
         literal.end = plain_end(text, match.end(), quote)
     return literal
@@ -131,8 +131,9 @@ _BODY_TRIPLE = {q * 3: re.compile(r"\\[^{}]|\\(?=[{}])|\{\{|\}\}|[{}]|" + q * 3)
 _NAMED = re.compile(r"\\N\{[^}'\"\r\n]*\}")
 
 
-def _formatted_body(text: str, position: int, literal: Literal, into: list[Field], level: int, depth: int) -> int:
-    """Follow literal text up to the closing quote (level 0) or the closing brace of a specification (level > 0)."""
+def _formatted_body(text: str, position: int, literal: Literal, owner: Literal | Field, depth: int) -> int:
+    """Follow literal text up to the closing quote, or a field's specification up to its closing brace."""
+    into, level = owner.fields, owner.level + 1 if isinstance(owner, Field) else 0
     pattern = _BODY_SINGLE[literal.quote] if len(literal.quote) == 1 else _BODY_TRIPLE[literal.quote]
     while match := pattern.search(text, position):
         token = match.group()
@@ -149,7 +150,9 @@ def _formatted_body(text: str, position: int, literal: Literal, into: list[Field
         elif token[0] == "}" and level:
             return match.start()
         elif token in ("\r", "\n"):
-            raise Unterminated
+            if isinstance(owner, Literal):
+                raise Unterminated
+            owner.marks.append((match.start(), "newline"))
     raise Unterminated
 
 
@@ -197,7 +200,7 @@ def _field_tail(text: str, position: int, literal: Literal, found: Field, depth:
             found.marks.append((match.start(1), "conversion"))
         position = match.end()
     if text[position] == ":":
-        position = _formatted_body(text, position + 1, literal, found.fields, found.level + 1, depth)
+        position = _formatted_body(text, position + 1, literal, found, depth)
     if text[position : position + 1] != "}":
         raise Unterminated
     return position + 1

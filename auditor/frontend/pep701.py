@@ -139,7 +139,7 @@ def _spread(literal: Literal, text: str, characters: list[str]) -> None:
     for index in range(literal.start, literal.end):
         if characters[index] not in "\r\n":
             characters[index] = " "
-    characters[literal.quote_at] = "("
+    characters[literal.start] = "("
     characters[literal.end - 1] = ")"
     for field in literal.fields:
         end = field.start + 1 + len(text[field.start + 1 : field.expression_end].rstrip())

@@ -168,7 +168,8 @@ def _choose(layer: Layer, found: list[Sink], file: str, opaque: list[Opaque]) ->
     payload = parse(_layer(0, largest.content or Const(b"")).raw).tree
     inner = _nodes(payload) if payload is not None else len((largest.content or Const(b"")).value) // 5
     span = Span(file, layer.index, largest.line, largest.column)
-    if inner < size:
+    packed = size <= _OWN_CODE and largest.content is not None and largest.content.trail.codecs
+    if inner < size and not packed:
         if inner > 8:
             opaque.append(Opaque(span, "the script also runs decoded text, which is not merged into the analysis"))
         return None

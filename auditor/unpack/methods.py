@@ -136,10 +136,9 @@ def subscript(value: Value, index: Value, bounds: tuple[Value, Value, Value] | N
                 return Sequence_(value.items[part], value.kind)
             return lift(value.value[part], value.trail) if isinstance(value, Const) else UNKNOWN
         key = plain(index)
-        if isinstance(value, Sequence_):
-            return value.items[key]
-        if isinstance(value, Mapping_):
-            return value.items[key]
+        if isinstance(value, (Sequence_, Mapping_)):
+            item: Value = value.items[key]
+            return item
         return lift(value.value[key], value.trail) if isinstance(value, Const) else UNKNOWN
     except _ERRORS:
         return UNKNOWN

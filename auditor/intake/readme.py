@@ -22,23 +22,20 @@ _CELL = re.compile(r"^[*`~ ]{0,6}(\d+\.\d{2,10})[*` ]{0,6}")
 _SEED_CELL = re.compile(r"^[*` ]{0,4}(?:seed[ =:]{0,2})?(\d{1,7})[*` ]{0,4}$", re.I)
 _DENIAL = re.compile(r"\b(?:no|without|not using|does not use)\s+(?=([a-z][\w /-]{2,40}))", re.I)
 _LINES = 2_000
-_FEATURES: tuple[tuple[str, re.Pattern[str], re.Pattern[str]], ...] = tuple(
-    (name, re.compile(said, re.I), re.compile(setting))
-    for name, said, setting in (
-        (
-            "n-gram cache",
-            r"^(?:eval[- ]time )?n-?gram",
-            r"^(?:use_)?ngram(?:_cache|_eval)?(?:_enabled)?$",
-        ),
-        ("SLOT", r"^slot\b", r"^slot(?:_enabled|_eval)?$"),
-        ("ETLB", r"^etlb\b", r"^etlb(?:_enabled)?$"),
-        ("pre-quant TTT", r"^pre-?quant\w* ttt", r"^pre_?quant_?ttt(?:_enabled)?$"),
-        ("TTT", r"^(?:ttt|test[- ]time training)\b", r"^ttt_enabled$"),
-        ("hash embedding", r"^(?:ttt )?hash[- ]embed", r"^(?:ttt_)?hash_embed(?:_enabled)?$"),
-        ("PPM", r"^ppm\b", r"^ppm(?:_enabled)?$"),
-        ("casefold", r"^casefold", r"^casefold(?:_enabled)?$"),
+_FEATURES: tuple[tuple[str, re.Pattern[str], re.Pattern[str], re.Pattern[str]], ...] = tuple(
+    (name, re.compile(said, re.I), re.compile(word, re.I), re.compile(setting))
+    for name, said, word, setting in (
+        ("n-gram cache", r"^(?:eval[- ]time )?n-?gram", r"n-?gram", r"^(?:use_)?ngram(?:_cache|_eval)?(?:_enabled)?$"),
+        ("SLOT", r"^slot\b", r"\bslot\b", r"^slot(?:_enabled|_eval)?$"),
+        ("ETLB", r"^etlb\b", r"\betlb\b", r"^etlb(?:_enabled)?$"),
+        ("pre-quant TTT", r"^pre-?quant\w* ttt", r"pre-?quant", r"^pre_?quant_?ttt(?:_enabled)?$"),
+        ("TTT", r"^(?:ttt|test[- ]time training)\b", r"ttt|test[- ]time", r"^ttt_enabled$"),
+        ("hash embedding", r"^(?:ttt )?hash[- ]embed", r"hash[-_ ]?embed", r"^(?:ttt_)?hash_embed(?:_enabled)?$"),
+        ("PPM", r"^ppm\b", r"\bppm", r"^ppm(?:_enabled)?$"),
+        ("casefold", r"^casefold", r"case-?fold", r"^casefold(?:_enabled)?$"),
     )
 )
+"""Feature, how a denial begins, how a text mentions it at all, and the settings that switch it on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +102,14 @@ def denials(submission: Submission) -> Iterator[Denial]:
     seen: set[str] = set()
     for number, line in enumerate(readme_lines(submission), start=1):
         for match in _DENIAL.finditer(line[:2000]):
-            for feature, said, setting in _FEATURES:
+            for feature, said, _, setting in _FEATURES:
                 if feature not in seen and said.match(match[1]) and entry is not None:
                     seen.add(feature)
                     yield Denial(feature, setting, entry.path, number, line.strip())
+
+
+def unmentioned(submission: Submission) -> Iterator[tuple[str, re.Pattern[str]]]:
+    """Yield (feature, settings that switch it on) of what the README never mentions; nothing without a README."""
+    text = "\n".join(readme_lines(submission))
+    if text.strip():
+        yield from ((feature, setting) for feature, _, word, setting in _FEATURES if not word.search(text))

@@ -11,6 +11,7 @@ from auditor.model.logs import LogFile, Observed
 from auditor.rules.context import RuleContext
 from auditor.rules.measured import claimed_files, counted_logs, is_record, listing, number_of, place, seed_name, step
 
+_OTHER_LINES = 12
 _DATA = (
     ("validation data", re.compile(r"\bval(?:idation)?\b|val[-_]", re.I)),
     ("text that the model generated", re.compile(r"generat|\bAR\b|self-?gen", re.I)),
@@ -61,7 +62,9 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
 def _finding(ctx: RuleContext, found: list[tuple[LogFile, float, list[Observed]]], effect: Effect) -> Finding:
     log, total, lines = max(found, key=lambda item: item[1])
     spent = sum(float(item.value) for item in lines) / 1000.0
-    steps = tuple(step(item.file, item.line, item.raw, "after the stop") for item in lines)
+    first = [step(item.file, item.line, item.raw, seed_name(log)) for item in lines]
+    others = [step(i.file, i.line, i.raw, seed_name(o)) for o, _, more in found if o is not log for i in more]
+    steps = (*first, *others[:_OTHER_LINES])
     budget = number_of(ctx, "train_seconds")
     return ctx.violation(
         f"{len(found)} runs spend more than {budget:g} s on training and calibration together; the longest is "

@@ -251,6 +251,14 @@ def test_denial_says_what_the_code_does_with_the_setting() -> None:
         assert isinstance(found, Finding) and phrase in found.message
 
 
+def test_what_the_text_leaves_out_is_said_with_its_use() -> None:
+    """A hash embedding that is on in the log, unmentioned and inert in the code: both sides are reported."""
+    files = {"README.md": "A model.", "a.log": log_text(settings="ttt_hash_embed: True")}
+    ((effect, text),) = said(ask("PG514", files, program=_program("ttt_hash_embed = 1")))
+    assert effect == "note" and "does not mention the hash embedding" in text and "never reads it" in text
+    assert said(ask("PG514", {**files, "README.md": "With a hash embedding."})) == []
+
+
 def test_helpers_are_counted_and_named() -> None:
     """Code outside the script is part of the size and listed with its bytes."""
     files = {**three_seeds(), "helper.py": "y" * 90_000}

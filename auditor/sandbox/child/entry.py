@@ -114,9 +114,14 @@ def _describe(error: BaseException, path: str) -> dict[str, Any]:
         "message": str(error)[:_TEXT],
         "line": line,
         "raised_in": last.filename[-200:] if last is not None else "",
-        "own": last is not None and last.filename == path,
+        "own": last is not None and (last.filename == path or _is_text(last.filename)),
         "module": getattr(error, "name", None) if isinstance(error, ImportError) else None,
     }
+
+
+def _is_text(filename: str) -> bool:
+    """Tell code that a shim decoded and executed, which has no file, from the interpreter's own frozen modules."""
+    return filename.startswith("<") and not filename.startswith("<frozen")
 
 
 def _attempt(action: Any) -> dict[str, Any]:

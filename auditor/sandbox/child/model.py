@@ -34,17 +34,17 @@ class Builder:
         """Return the model built on `device` ("meta" or "cpu"). Raise Unavailable with the last reason."""
         import torch
 
-        reason = "no class derived from torch.nn.Module is built in the script"
+        reason = ""
         for call, function in self._candidates():
             try:
                 with torch.device(device):
                     model = self._evaluate(call, function, 0)
             except Exception as error:
-                reason = f"{type(error).__name__}: {error}"
+                reason = reason or f"{type(error).__name__}: {error}"
                 continue
             if isinstance(model, torch.nn.Module) and any(True for _ in model.parameters()):
                 return model
-        raise Unavailable(reason)
+        raise Unavailable(reason or "no class derived from torch.nn.Module is built in the script")
 
     def _candidates(self) -> list[tuple[ast.Call, ast.AST | None]]:
         """Return constructor calls of module classes outside such classes, the likeliest first."""
@@ -90,7 +90,7 @@ class Builder:
     def _bind(self, name: str, function: ast.AST | None, node: ast.expr, bound: dict[str, Any], depth: int) -> None:
         parameters, assigned = _locals(function, name, node.lineno)
         if name in _SETTING_NAMES and (parameters or assigned is not None or name not in self.space):
-            settings = self._settings()
+            settings = self._settings(assigned, function, depth)
             if settings is not None:
                 bound[name] = settings
                 return
@@ -107,8 +107,13 @@ class Builder:
             if default is not None:
                 bound[name] = self._evaluate(default, None, depth + 1)
 
-    def _settings(self) -> Any:
-        """Return an instance of the class that holds the hyper-parameters."""
+    def _settings(self, assigned: ast.expr | None, function: ast.AST | None, depth: int) -> Any:
+        """Return what the script assigns, or else an instance of the class that holds the hyper-parameters."""
+        if assigned is not None:
+            try:
+                return self._evaluate(assigned, function, depth + 1)
+            except (Exception, SystemExit):
+                pass
         value = self.space.get(self.settings_class or "")
         return value() if isinstance(value, type) else None
 
@@ -142,13 +147,21 @@ def _locals(function: ast.AST | None, name: str, line: int) -> tuple[bool, ast.e
     value: ast.expr | None = None
     for node in ast.walk(function):
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.lineno < line:
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            value = node.value if any(_is(target, name) for target in targets) else value
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                value = _assigned(target, node.value, name) or value
     return name in names, value
 
 
-def _is(target: ast.expr, name: str) -> bool:
-    return isinstance(target, ast.Name) and target.id == name
+def _assigned(target: ast.expr, value: ast.expr | None, name: str) -> ast.expr | None:
+    """Return the expression that an assignment to `target` gives `name`, an element of `value` for tuples."""
+    if isinstance(target, ast.Name):
+        return value if target.id == name else None
+    if isinstance(target, ast.Tuple) and value is not None:
+        for index, item in enumerate(target.elts):
+            if isinstance(item, ast.Name) and item.id == name:
+                element = ast.Subscript(value, ast.Constant(index), ast.Load())
+                return ast.fix_missing_locations(ast.copy_location(element, value))
+    return None
 
 
 def _default(function: ast.AST | None, name: str) -> ast.expr | None:

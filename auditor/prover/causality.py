@@ -1,7 +1,8 @@
 """Decide from runs on changed tokens whether scores depend on tokens that were scored later. Pure functions.
 
 No order of scoring is assumed. A token's own score changes with it, so the first score that changes is either its own
-or one recorded before its own; hence two tokens that share a first changed score prove a leak, whatever the order was.
+or one recorded before its own; hence two far apart tokens that share a first changed score prove a leak, whatever the
+order was. Nearer leaks are proved by scores that move with each other's tokens.
 """
 
 from __future__ import annotations
@@ -63,63 +64,96 @@ def compare(position: int, was: int, now: int, base: np.ndarray, other: np.ndarr
     return Probe(position, was, now, first, int(different.size), base.size == other.size, other)
 
 
-def judge(probes: Sequence[Probe], base: np.ndarray, ordered: bool, targets: int) -> Causality:
-    """Judge single-token `probes` against `base` [elements]; `ordered`: elements stand in the order of scoring."""
+def judge(probes: Sequence[Probe], base: np.ndarray, owners: np.ndarray, targets: int) -> Causality:
+    """Judge single-token `probes` against `base` [elements]; `owners` [elements] number the entries, in time order."""
     live = [p for p in probes if p.first is not None]
     if not all(p.same_length for p in live):
         return Causality(None, "unknown", None, "changing one token changed how many scores there are")
     if len(live) < 3:
         return Causality(None, "unknown", None, "changing tokens changes no score of the metric")
-    if all(p.first == p.position - 1 for p in live):
-        return Causality(True, "stream", None)
-    leak = shared_first(live, base, ordered, targets) or mutual(live, base, targets)
+    first = tuple((p.position, p.first) for p in live if p.first is not None)
+    if all(element == position - 1 for position, element in first):
+        return Causality(True, "stream", None, first=first)
+    leak = shared_first(live, base, owners, targets)
+    own = own_elements(live, base)
+    if leak is None and own is not None:
+        leak = recorded_before(live, own, base, owners) or mutual(live, own, base)
     if leak is not None:
-        return Causality(False, "unknown", leak)
-    if stepping(live):
-        return Causality(True, "own", None, first=tuple((p.position, p.first) for p in live if p.first is not None))
-    return Causality(None, "unknown", None, "the order of scoring could not be established")
+        return Causality(False, "unknown", leak, first=first)
+    if own is None or any(own[position] != element for position, element in first):
+        return Causality(None, "unknown", None, "the order of scoring could not be established", first=first)
+    return Causality(True, "own", None, first=first)
 
 
-def shared_first(probes: Sequence[Probe], base: np.ndarray, ordered: bool, targets: int) -> Witness | None:
-    """Two far apart tokens whose changes first show in the same element: at most one of them owns it."""
-    if not ordered:
+def shared_first(probes: Sequence[Probe], base: np.ndarray, owners: np.ndarray, targets: int) -> Witness | None:
+    """Two far apart tokens whose changes first show in the same element: at most one of them owns it.
+
+    Sound for any order of scoring, provided that the elements came one entry after another.
+    """
+    if owners.size == 0 or int(owners[-1]) < 8:
         return None
     for i, p in enumerate(probes):
         for q in probes[i + 1 :]:
             if p.first == q.first and abs(p.position - q.position) > targets // 8:
-                return explain(
-                    "shared first score", q, base, f"so does changing token {p.position}; it scores at most one"
-                )
+                same = f"so does changing token {p.position}; it scores at most one of them"
+                return explain("shared first score", q, base, same)
     return None
 
 
-def mutual(probes: Sequence[Probe], base: np.ndarray, targets: int) -> Witness | None:
-    """Two tokens each of whose scores changes with the other: no order of scoring allows that.
+def own_elements(probes: Sequence[Probe], base: np.ndarray) -> dict[int, int] | None:
+    """Return position -> the element that scores it: the one that moves most with its token.
 
-    Uses the place of a token's score in stream order, so it applies only where there is one element per target.
+    None unless neighbouring tokens have neighbouring elements and no two tokens share one.
     """
-    if int(np.count_nonzero(base)) not in range(targets, targets + targets // 16):
-        return None
+    own: dict[int, int] = {}
+    for p in probes:
+        if p.values is not None:
+            size = min(p.values.size, base.size)
+            own[p.position] = int(np.argmax(np.abs(p.values[:size] - base[:size])))
+    pairs = [(a, a + 1) for a in own if a + 1 in own]
+    steady = bool(pairs) and all(own[b] == own[a] + 1 for a, b in pairs)
+    return own if steady and len(set(own.values())) == len(own) else None
+
+
+def recorded_before(
+    probes: Sequence[Probe], own: dict[int, int], base: np.ndarray, owners: np.ndarray
+) -> Witness | None:
+    """A token that moved a score of an entry recorded before the entry of its own score."""
+    for p in probes:
+        element = own.get(p.position)
+        if element is not None and p.first is not None and owners[p.first] < owners[element]:
+            return explain("earlier score", p, base, f"its own score is {element}, recorded later")
+    return None
+
+
+def mutual(probes: Sequence[Probe], own: dict[int, int], base: np.ndarray) -> Witness | None:
+    """Two tokens each of whose scores moves with the other token: no order of scoring allows that."""
     for i, p in enumerate(probes):
         for q in probes[i + 1 :]:
-            if p.values is None or q.values is None:
+            if p.values is None or q.values is None or p.position not in own or q.position not in own:
                 continue
-            mine, yours = p.position - 1, q.position - 1
-            if p.values[yours] != base[yours] and q.values[mine] != base[mine] and mine != yours:
-                early, late = (p, q) if mine < yours else (q, p)
+            mine, yours = own[p.position], own[q.position]
+            if max(mine, yours) >= min(p.values.size, q.values.size):
+                continue
+            if p.values[yours] != base[yours] and q.values[mine] != base[mine]:
+                early, late = (p, q) if p.position < q.position else (q, p)
+                element = own[early.position]
+                after = float(late.values[element]) if late.values is not None else float("nan")
+                message = (
+                    f"the score of token {early.position} moves with token {late.position} (from {base[element]:.9g} "
+                    f"to {after:.9g}), and the score of token {late.position} with token {early.position}"
+                )
                 return Witness(
-                    "mutual dependence", late.position, late.was, late.now, early.position - 1,
-                    float(base[early.position - 1]), float(late.values[early.position - 1]),  # type: ignore[index]
-                    f"the score of token {early.position} changes with token {late.position}, and the reverse",
-                )  # fmt: skip
+                    "mutual dependence",
+                    late.position,
+                    late.was,
+                    late.now,
+                    element,
+                    float(base[element]),
+                    after,
+                    message,
+                )
     return None
-
-
-def stepping(probes: Sequence[Probe]) -> bool:
-    """Return True when neighbours' first changed elements step by one and no two tokens share one."""
-    first = {p.position: p.first for p in probes if p.first is not None}
-    pairs = [(p, p + 1) for p in first if p + 1 in first]
-    return len(set(first.values())) == len(first) and bool(pairs) and all(first[b] == first[a] + 1 for a, b in pairs)
 
 
 def judge_suffix(start: int, probe: Probe, base: np.ndarray) -> Witness | None:
@@ -127,13 +161,6 @@ def judge_suffix(start: int, probe: Probe, base: np.ndarray) -> Witness | None:
     if probe.first is None or probe.first >= start - 1:
         return None
     return explain("suffix", probe, base, f"only tokens from {start} on were changed")
-
-
-def earlier_than_own(probe: Probe, own: int, base: np.ndarray) -> Witness | None:
-    """A token whose own element is known and which changed an element recorded before it."""
-    if probe.first is None or probe.first >= own:
-        return None
-    return explain("earlier score", probe, base, f"its own score is element {own}")
 
 
 def explain(kind: str, probe: Probe, base: np.ndarray, reason: str) -> Witness:

@@ -174,7 +174,7 @@ def order_tests(session: Session, found: Examination, suffix: np.ndarray) -> Non
         stream_tests(session, found, suffix)
     else:
         found.order = causality.judge(
-            full_probes(session, found), found.site.values, found.site.ordered, found.mini.targets
+            full_probes(session, found), found.site.values, found.site.owners, found.mini.targets
         )
         found.leak = found.order.witness
     if found.leak is None and found.order is not None and found.order.order == "stream":
@@ -199,7 +199,7 @@ def stream_tests(session: Session, found: Examination, suffix: np.ndarray) -> No
     if not valid:
         found.notes.append("forks before the evaluation did not match whole runs; tokens were changed from the start")
     probes = probes_of(again, found) if valid else full_probes(session, found)
-    found.order = causality.judge(probes, site.values, site.ordered, mini.targets)
+    found.order = causality.judge(probes, site.values, site.owners, mini.targets)
     found.leak = found.order.witness
     if valid and found.leak is None and found.order.order == "stream":
         sum_tests(found, again, own)

@@ -65,11 +65,6 @@ class Site:
         """Elements that are not exactly zero: masks leave zeros."""
         return int(np.count_nonzero(self.values))
 
-    @property
-    def ordered(self) -> bool:
-        """True where the elements came in many entries, so that their order is the order of scoring."""
-        return self.entries >= 8
-
 
 def metric_lines(log: RunLog) -> list[MetricLine]:
     """Return the lines that print a bits-per-byte figure, progress lines left out, in order."""

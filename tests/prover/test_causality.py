@@ -1,0 +1,83 @@
+"""The judge of orders: it convicts whatever the order of scoring is, and never a scorer that keeps to one."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from auditor.prover import causality
+
+N = 256
+POSITIONS = (80, 81, 150, 151, 230, 231)
+
+
+def scores(stream: np.ndarray, order: list[int], leak: int = 0) -> np.ndarray:
+    """Score targets in `order`: a score depends on its own token, those scored before, and `leak` later ones."""
+    out, state = [], 0.0
+    for place, target in enumerate(order):
+        ahead = sum(float(stream[t + 1]) for t in order[place + 1 : place + 1 + leak])
+        out.append(float(stream[target + 1]) + 1e-4 * state + 1e-5 * ahead)
+        state = 0.9 * state + float(stream[target + 1])
+    return np.array(out)
+
+
+def probes(order: list[int], leak: int = 0) -> tuple[np.ndarray, list[causality.Probe]]:
+    stream = np.random.default_rng(0).integers(4, 32, N + 1)
+    base = scores(stream, order, leak)
+    found = []
+    for p in POSITIONS:
+        other = stream.copy()
+        other[p] = other[p] + 1
+        found.append(causality.compare(p, int(stream[p]), int(other[p]), base, scores(other, order, leak)))
+    return base, found
+
+
+def test_stream_order_holds() -> None:
+    """A scorer that goes through the stream and learns only afterwards is invariant in stream order."""
+    base, found = probes(list(range(N)))
+    assert causality.judge(found, base, np.arange(N) // 8, N).order == "stream"
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_any_order_of_whole_documents_holds(chooser) -> None:  # type: ignore[no-untyped-def]
+    """Documents scored in any order, each before it is learnt from, are never called a leak."""
+    documents = [list(range(a, a + 32)) for a in range(0, N, 32)]
+    chooser.shuffle(documents)
+    base, found = probes([t for d in documents for t in d])
+    judged = causality.judge(found, base, np.arange(N) // 8, N)
+    assert judged.witness is None and judged.holds
+
+
+def test_learning_everything_first_is_a_leak() -> None:
+    """Two far apart tokens that both move the first score prove a leak without any order being assumed."""
+    base, found = probes(list(range(N)), leak=N)
+    judged = causality.judge(found, base, np.arange(N) // 8, N)
+    assert judged.witness is not None and judged.holds is False
+
+
+def test_learning_a_chunk_ahead_is_a_leak() -> None:
+    """A leak that reaches 40 tokens ahead is proved by scores that depend on each other."""
+    base, found = probes(list(range(N)), leak=40)
+    judged = causality.judge(found, base, np.zeros(N, dtype=int), N)
+    assert judged.witness is not None and judged.witness.kind == "mutual dependence"
+
+
+def test_a_choice_flipped_by_the_suffix_is_a_leak() -> None:
+    """With stream order established, a suffix that moves an earlier score convicts, and one that does not is silent."""
+    base = np.arange(1.0, 11.0)
+    other = base.copy()
+    other[5:] += 1
+    clean = causality.compare(6, -1, -1, base, other)
+    assert causality.judge_suffix(6, clean, base) is None
+    other[2] += 1
+    witness = causality.judge_suffix(6, causality.compare(6, -1, -1, base, other), base)
+    assert witness is not None and witness.element == 2
+
+
+def test_a_changing_number_of_scores_is_undecided() -> None:
+    """When changing a token changes how many scores there are, nothing is concluded."""
+    base = np.arange(1.0, 11.0)
+    found = [causality.compare(p, 1, 2, base, base[:-1] + 1) for p in (2, 3, 6, 7)]
+    assert causality.judge(found, base, np.arange(10), 10).holds is None

@@ -1,0 +1,53 @@
+"""Sums over the vocabulary: 1 for a distribution in any unit, and a witness where they exceed it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from auditor.prover import normalise
+
+V = 32
+
+
+def runs(extra: float, unit: float = 1.0) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """Return base and per-token elements: element 1 mixes a distribution with `extra` for any token."""
+    p = np.random.default_rng(1).dirichlet(np.ones(V))
+    table = {t: np.array([0.5, -math.log((1 - extra) * p[t] + extra) / unit]) for t in range(V)}
+    return table.pop(3), table
+
+
+@pytest.mark.parametrize("unit", [1.0, math.log(2.0)])
+def test_a_distribution_sums_to_one(unit: float) -> None:
+    """The element that varies is found, and its probabilities sum to 1 in nats and in bits."""
+    base, table = runs(0.0, unit)
+    found = normalise.total(9, base, 3, table, unit, V)
+    assert found.owners == (1,) and found.first == 1
+    assert found.total == pytest.approx(1.0, abs=1e-9)
+    assert normalise.judge(found, 1) is None
+
+
+def test_an_expert_that_pays_any_token_is_convicted() -> None:
+    """Mass given to whatever occurs makes the sum exceed 1."""
+    base, table = runs(0.3)
+    witness = normalise.judge(normalise.total(9, base, 3, table, 1.0, V), 1)
+    assert witness is not None
+    assert witness.after == pytest.approx(0.7 + 0.3 * V, rel=1e-6)
+
+
+def test_a_partial_sum_convicts_only_above_one() -> None:
+    """With some tokens missing the sum is a lower bound: below 1 nothing is said."""
+    base, table = runs(0.0)
+    for token in (0, 1, 2):
+        del table[token]
+    found = normalise.total(9, base, 3, table, 1.0, V)
+    assert not found.complete and found.owners == ()
+    assert normalise.judge(found, 1) is None
+
+
+def test_a_sum_at_another_element_says_nothing() -> None:
+    """Where the first varying element is not the one known to score the position, there is no verdict on it."""
+    base, table = runs(0.3)
+    assert normalise.judge(normalise.total(9, base, 3, table, 1.0, V), 0) is None

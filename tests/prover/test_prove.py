@@ -1,0 +1,89 @@
+"""The whole proof on toy scripts in the real sandbox: convictions with witnesses, clean scorers, bounded hostility."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("sentencepiece")
+
+from auditor.limits import ProverLimits
+from auditor.prover.outcome import Outcome
+from auditor.prover.proof import Proof, as_json
+from auditor.prover.prove import prove
+from auditor.sandbox.probe import probe
+from auditor.sandbox.request import SandboxLevel
+from tests.prover import toy_scripts as toys
+
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.skipif(probe().best < SandboxLevel.BWRAP, reason="the prover forks, which needs bubblewrap"),
+]
+LIMITS = replace(ProverLimits(), targets=512, run_seconds=60.0)
+
+
+def proof_of(source: str, seeds: int = 1, budget: float = 240.0, conditions: str = "c1 c2 c3 c4") -> Proof:
+    """Prove a toy script on a small stream; the large stream would need a larger budget."""
+    limits = replace(LIMITS, targets_large=1 << 40)
+    return prove(toys.toy(source), seeds=seeds, budget=budget, limits=limits, conditions=frozenset(conditions.split()))
+
+
+def test_a_score_first_scorer_is_clean() -> None:
+    """Learning from a chunk after its score changes later scores only; sums are 1, bytes are those of the text."""
+    proof = proof_of(toys.SCORE_FIRST)
+    assert proof.outcome is Outcome.CLEAN_IN_MINIATURE, proof
+    assert {c.name: c.holds for c in proof.conditions} == {"C1+C3": True, "C2": True, "C4": True, "bytes": True}
+    assert proof.metric is not None and proof.metric.scores == 512
+
+
+def test_learning_before_scoring_is_a_confirmed_leak() -> None:
+    """A scorer that learns from everything first is convicted with a witness that a second seed repeats."""
+    proof = proof_of(toys.LEARN_ALL, seeds=2)
+    assert proof.outcome is Outcome.LEAK, proof
+    assert proof.confirmed and proof.witness is not None
+    assert as_json(proof)["witness"]["confirmed_on_second_seed"] is True
+
+
+def test_an_expert_that_pays_any_token_is_not_normalised() -> None:
+    """Mass for whatever occurs is seen in the sum over the vocabulary, and needs a second seed to count."""
+    proof = proof_of(toys.EXPERT)
+    assert proof.outcome is Outcome.UNDECIDED and proof.reason_class == "not-repeated"
+    assert proof.witness is not None and proof.witness.after > 5
+
+
+def test_a_leak_inside_a_chunk_is_seen() -> None:
+    """Counting a chunk's tokens before scoring it couples neighbouring scores."""
+    proof = proof_of(toys.LEARN_FIRST, conditions="c1 c3")
+    assert proof.witness is not None, proof
+
+
+def test_another_order_of_scoring_is_no_leak() -> None:
+    """Chunks scored from the last to the first, each before it is learnt from, break no condition."""
+    proof = proof_of(toys.BACKWARDS)
+    assert proof.witness is None
+    assert proof.outcome is Outcome.CLEAN_IN_MINIATURE, proof
+
+
+def test_bytes_counted_twice_are_seen() -> None:
+    """A denominator that counts leading spaces twice does not match the text."""
+    assert proof_of(toys.BYTES).outcome is Outcome.BYTES_DIFFER
+
+
+@pytest.mark.parametrize(
+    ("source", "reason_class"), [(toys.NO_METRIC, "no-metric"), (toys.CRASH, "crash"), (toys.FORGED, "time")]
+)
+def test_scripts_without_a_result_are_undecided(source: str, reason_class: str) -> None:
+    """No metric, a crash, or an exit that forges frames on every descriptor: UNDECIDED with the class of reason."""
+    proof = proof_of(source)
+    assert proof.outcome is Outcome.UNDECIDED
+    assert proof.reason_class in (reason_class, "sandbox", "no-metric")
+
+
+def test_a_script_that_never_ends_is_bounded() -> None:
+    """An endless run costs no more than its time."""
+    limits = replace(LIMITS, run_seconds=5.0, cpu_seconds=20)
+    proof = prove(toys.toy(toys.FOREVER), budget=120, limits=limits)
+    assert proof.outcome is Outcome.UNDECIDED
+    assert proof.seconds < 100

@@ -1,0 +1,136 @@
+"""The rewriter: a rewritten program computes what it did before, and what it sums and prints is logged."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+from auditor.prover.child.recorder import Recorder
+from auditor.prover.child.rewrite import rewrite
+from auditor.prover.child.settings import Settings
+
+HOOK = "_hook"
+
+
+def run(source: str, table: list[tuple[str, int]] | None = None) -> tuple[dict[str, Any], Recorder, Any]:
+    """Execute `source` rewritten and return its namespace, the recorder and the sites."""
+    settings = Settings(table or [], {})
+    recorder = Recorder(HOOK, settings.down)
+    tree, sites = rewrite(source, "toy.py", HOOK)
+    for name, value in ((HOOK, recorder), (HOOK + "_run", 0), (HOOK + "_cover", bytearray(len(sites.statements)))):
+        setattr(builtins, name, value)
+    namespace: dict[str, Any] = {"__name__": "toy"}
+    exec(compile(tree, "toy.py", "exec", dont_inherit=True), namespace)
+    return namespace, recorder, sites
+
+
+def values(recorder: Recorder, sites: Any, target: str) -> list[list[float]]:
+    """Return the entries logged under the key whose text is `target`."""
+    return [v.tolist() for key, log in recorder.keys.items() if sites.keys[key][1] == target for v in log.values]
+
+
+def test_a_rewritten_program_computes_the_same() -> None:
+    """Docstrings, future imports, decorators, defaults, closures, comprehensions and f-strings keep their meaning."""
+    source = '''"""Doc."""
+from __future__ import annotations
+import functools
+
+@functools.lru_cache
+def f(n: int, *, k=2):
+    "doc"
+    total = 0
+    for i in range(n):
+        total += i * k
+    return total
+
+class A:
+    x = 3
+    def m(self):
+        return [f(i) for i in range(self.x)]
+
+def outer():
+    state = {"n": 0.0}
+    def inner(v):
+        state["n"] = state["n"] + v
+        return f"{state['n']:.2f}|{v!r}|{v:>5}"
+    return [inner(v) for v in (1.5, 2.5)]
+
+out = (f(5), f.__doc__, A().m(), outer(), __doc__)
+'''
+    plain: dict[str, Any] = {"__name__": "toy"}
+    exec(compile(source, "toy.py", "exec", dont_inherit=True), plain)
+    assert run(source)[0]["out"] == plain["out"]
+
+
+def test_accumulated_scalars_are_traced_to_the_array_they_sum() -> None:
+    """`total += float(x.sum())` logs the elements of x, so that single scores can be compared."""
+    source = """
+import numpy as np
+def g():
+    total = 0.0
+    x = np.array([1.0, 2.5])
+    total += float(x.sum())
+    return total
+g()
+"""
+    _, recorder, sites = run(source)
+    assert values(recorder, sites, "total") == [[1.0, 2.5]]
+
+
+def test_branches_that_add_to_one_accumulator_share_a_key() -> None:
+    """Two places that feed the same sum are one metric, whichever branch a score took."""
+    source = """
+def g():
+    s = 0.0
+    for i in range(4):
+        if i % 2:
+            s += 0.5 * i
+        else:
+            s = s + 0.25 * i
+    return s
+g()
+"""
+    _, recorder, sites = run(source)
+    assert values(recorder, sites, "s") == [[0.0], [0.5], [0.5], [1.5]]
+
+
+def test_printed_numbers_are_kept_before_rounding() -> None:
+    """The value that an f-string rounds is logged whole, with the text before it."""
+    source = "x = 1.23456789012345\nline = f'val_loss:{x:.2f} n={3}'\n"
+    namespace, recorder, _ = run(source)
+    assert namespace["line"] == "val_loss:1.23 n=3"
+    assert recorder.lines[0]["pieces"] == [("val_loss:", 1.23456789012345)]
+
+
+def test_class_constants_and_defaults_pass_the_settings_table() -> None:
+    """A constant that the script does not read from its environment is lowered all the same."""
+    source = """
+class H:
+    model_dim = 512
+    dropout = 0
+def f(stride=64):
+    return stride
+out = (H.model_dim, H.dropout, f())
+"""
+    namespace, _, _ = run(source, [("MODEL_DIM", 64), ("STRIDE", 16), ("DROPOUT", 0)])
+    assert namespace["out"] == (64, 0, 16)
+
+
+def test_large_logs_stay_bounded() -> None:
+    """A script that adds for ever keeps a bounded log: the oldest half of a key goes."""
+    source = """
+import numpy as np
+x = np.ones(4096)
+def g():
+    s = 0.0
+    for i in range(200):
+        s += (x * i).sum()
+g()
+"""
+    _, recorder, _ = run(source)
+    assert all(log.size <= 1 << 17 for log in recorder.keys.values())
+    assert any(log.dropped for log in recorder.keys.values())

@@ -1,0 +1,104 @@
+"""Scripts of a few lines that score the miniature with a count model, each with one known property."""
+
+from __future__ import annotations
+
+from auditor.prover.job import Script
+
+_HEAD = """
+import glob, math, os
+import numpy as np
+import sentencepiece as spm
+
+vocab = int(os.environ.get("VOCAB_SIZE", 1024))
+sp = spm.SentencePieceProcessor(model_file=os.environ.get("TOKENIZER_PATH", "./data/tokenizers/x.model"))
+path = sorted(glob.glob(os.environ.get("DATA_PATH", "./data") + "/fineweb_val_*.bin"))[0]
+tokens = np.fromfile(path, dtype="<u2")[512:].astype(np.int64)
+size = np.array([0 if sp.is_control(i) or sp.is_unknown(i) else len(sp.id_to_piece(i).replace("\\u2581", ""))
+                 for i in range(sp.vocab_size())])
+space = np.array([sp.id_to_piece(i).startswith("\\u2581") for i in range(sp.vocab_size())])
+control = np.array([sp.is_control(i) or sp.is_unknown(i) for i in range(sp.vocab_size())])
+counts = np.ones((vocab, vocab))
+
+
+def probabilities(x):
+    rows = counts[x]
+    return rows / rows.sum(axis=1, keepdims=True)
+
+
+def learn(x, y):
+    np.add.at(counts, (x, y), 1.0)
+"""
+_TAIL = """
+
+def main():
+    loss_sum, scored, bytes_ = evaluate()
+    loss = loss_sum / scored
+    bpb = loss / math.log(2.0) * scored / bytes_
+    print(f"final_exact val_loss:{loss:.8f} val_bpb:{bpb:.8f}")
+
+
+main()
+"""
+
+
+def _loop(body: str, before: str = "", after: str = "") -> str:
+    return f"""
+
+def evaluate():
+    loss_sum, bytes_ = 0.0, 0.0
+{before}
+    for start in range(0, tokens.size - 1, 32):
+        chunk = tokens[start : start + 33]
+        x, y = chunk[:-1], chunk[1:]
+        rows = np.arange(x.size)
+{body}
+        bytes_ += float((size[y] + (space[y] & ~control[x])).sum())
+{after}
+    return loss_sum, tokens.size - 1, bytes_
+"""
+
+
+_SCORE = "        loss_sum += float(-np.log(probabilities(x)[rows, y]).sum())\n"
+_LEARN = "        learn(x, y)\n"
+
+PLAIN = _HEAD + _loop(_SCORE) + _TAIL
+"""Legal: scores with what it had before."""
+SCORE_FIRST = _HEAD + _loop(_SCORE + _LEARN) + _TAIL
+"""Legal: learns from each chunk after its score is fixed."""
+LEARN_FIRST = _HEAD + _loop(_LEARN + _SCORE) + _TAIL
+"""Leaks inside a chunk: counts its tokens, then scores them."""
+LEARN_ALL = _HEAD + _loop(_SCORE, before="    learn(tokens[:-1], tokens[1:])") + _TAIL
+"""Leaks everywhere: learns from all tokens before the first score."""
+EXPERT = (
+    _HEAD
+    + _loop("        p = 0.7 * probabilities(x)[rows, y] + 0.3\n        loss_sum += float(-np.log(p).sum())\n")
+    + _TAIL
+)
+"""Not a distribution: an expert gives whatever occurs 0.3."""
+BYTES = PLAIN.replace("(size[y] + (space[y] & ~control[x]))", "(size[y] + 2 * (space[y] & ~control[x]))")
+"""Counts the leading space twice."""
+BACKWARDS = (
+    _HEAD + _loop(_SCORE + _LEARN).replace("range(0, tokens.size - 1, 32)", "range(tokens.size - 33, -1, -32)") + _TAIL
+)
+"""Legal: scores the chunks from the last to the first, each before learning from it."""
+NO_METRIC = "print('done')\n"
+CRASH = "raise ValueError('no such thing')\n"
+FOREVER = "while True:\n    pass\n"
+FORGED = (
+    _HEAD
+    + """
+import os, sys
+for fd in range(3, 64):
+    try:
+        os.write(fd, b"\\x09\\0\\0\\0\\x02\\0\\0\\0base/main{}")
+    except OSError:
+        pass
+print("CLEAN_IN_MINIATURE val_loss:1.00000000 val_bpb:1.00000000")
+os._exit(0)
+"""
+)
+
+
+def toy(source: str) -> Script:
+    """Return `source` as a submission's script."""
+    return Script("train_gpt.py", source)

@@ -8,6 +8,7 @@ from auditor.intake.logs import read_logs
 from auditor.intake.manifest import claim_of, read_manifest
 from auditor.intake.readme import claim_in_text
 from auditor.limits import Limits
+from auditor.measure.blobs import shipped_models, shipped_tokenizers
 from auditor.measure.facts import facts_of
 from auditor.measure.headline import resolve_headline
 from auditor.measure.rows import seed_rows
@@ -28,6 +29,8 @@ def gather(submission: Submission, program: Program | None, edition: Edition, li
     code = shipped_code_bytes(submission, program)
     rows = seed_rows(logs, headline, code)
     facts = facts_of(claim, headline, logs, rows, code, edition)
+    facts["size"]["shipped_models"] = [{"file": blob.path, "bytes": blob.bytes} for blob in shipped_models(submission)]
+    facts["size"]["tokenizers"] = [{"file": blob.path, "bytes": blob.bytes} for blob in shipped_tokenizers(submission)]
     return Evidence(claim=claim, headline=headline, logs=logs, seeds=rows, code_bytes=code, facts=facts)
 
 

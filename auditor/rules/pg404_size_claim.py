@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from auditor.intake.manifest import read_manifest
-from auditor.model.finding import Finding, Pass
+from auditor.measure.blobs import shipped_models
+from auditor.model.finding import Effect, Finding, Pass
 from auditor.rules.context import RuleContext
 from auditor.rules.measured import number_of
 
+_BLOBS = 6
 _SLACK = 2_000
 """Bytes that another run or an edited line of code explains."""
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
-    """Compare the claimed bytes with every run's total, logged and recomputed."""
+    """Compare the claimed bytes with every run's total, and shipped models with what the logs wrote."""
+    yield from _shipped(ctx)
     manifest = read_manifest(ctx.submission)
     claimed = manifest.bytes_total
     rows = [row for row in ctx.evidence.seeds if row.model_bytes is not None or row.logged_total_bytes is not None]
@@ -39,3 +42,18 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
         return
     hidden = "; the logs are above the cap" if claimed <= cap < max(totals, default=0) else ""
     yield ctx.violation(f"submission.json claims {manifest.bytes_key} = {claimed:,}: {why}{hidden}")
+
+
+def _shipped(ctx: RuleContext) -> Iterator[Finding | Pass]:
+    """Compare model files in the folder with the sizes that the runs print."""
+    logged = {row.model_bytes: row.file for row in ctx.evidence.seeds if row.model_bytes is not None}
+    code = ctx.evidence.code_bytes or 0
+    cap = int(number_of(ctx, "artifact_bytes"))
+    for blob in shipped_models(ctx.submission)[:_BLOBS]:
+        if blob.bytes in logged:
+            yield ctx.established(f"{blob.path} has the {blob.bytes:,} bytes that {logged[blob.bytes]} printed")
+        elif blob.bytes + code > cap:
+            yield ctx.violation(
+                f"{blob.path} has {blob.bytes:,} bytes, with the code more than {cap:,}; no log prints that size",
+                effect=Effect.NOTE,
+            )

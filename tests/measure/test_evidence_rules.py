@@ -9,7 +9,7 @@ import pytest
 from auditor.model.finding import Finding
 from auditor.model.source import Layer, Module, Program, Unpacked
 from auditor.model.submission import Track
-from tests.measure.folders import ask, log_text, manifest, said, three_seeds
+from tests.measure.folders import ask, evidence, folder, log_text, manifest, said, three_seeds
 
 Files = dict[str, str | bytes]
 BLOCK = "\n".join(f"key_{n}: {n}" for n in range(12))
@@ -259,6 +259,15 @@ def test_what_the_text_leaves_out_is_said_with_its_use() -> None:
     assert said(ask("PG514", {**files, "README.md": "With a hash embedding."})) == []
 
 
+def test_shipped_models_are_measured_and_tokenizers_stand_apart() -> None:
+    """A model file of a printed size is confirmed, one that cannot fit is noted; tokenizers are facts."""
+    files = {**three_seeds(), "final.ptz": b"0" * 15_900_042, "other.bin": b"0" * 16_000_000, "t.model": b"0" * 500}
+    found = said(ask("PG404", files))
+    assert ("pass", "final.ptz has the 15,900,042 bytes that train_seed42.log printed") in found
+    assert any(effect == "note" and text.startswith("other.bin has 16,000,000 bytes") for effect, text in found)
+    assert evidence(folder(files)).facts["size"]["tokenizers"] == [{"file": "t.model", "bytes": 500}]
+
+
 def test_helpers_are_counted_and_named() -> None:
     """Code outside the script is part of the size and listed with its bytes."""
     files = {**three_seeds(), "helper.py": "y" * 90_000}
@@ -293,6 +302,4 @@ def test_every_finding_cites_lines_that_exist() -> None:
 
 def test_json_of_facts_is_json() -> None:
     """Facts hold plain values only."""
-    from tests.measure.folders import evidence, folder
-
     assert json.loads(json.dumps(evidence(folder(three_seeds())).facts))["size"]["cap"] == 16_000_000

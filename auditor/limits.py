@@ -68,8 +68,6 @@ class InterpLimits:
 
     steps: int = 1_500_000
     """Statements and expressions evaluated; the corpus median is about 40,000."""
-    seconds: float = 6.0
-    """Wall time, a safety net behind `steps`."""
     call_depth: int = 60
     """Call stack; real scripts stay below 25."""
     events: int = 60_000
@@ -216,6 +214,24 @@ class ProverLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class PackLimits:
+    """Caps on packing."""
+
+    source_bytes: int = 2_000_000
+    """Largest source packed; the largest real script is 0.6 MB."""
+    decode_seconds: float = 10.0
+    """Longest time that a shim's own decoder may take on one core; 600 s runs can spare it."""
+    cm_symbols: int = 70_000
+    """Longest text for the context-mixing coder: at about 140 us a symbol its decoding stays below `decode_seconds`."""
+    tuned_symbols: int = 70_000
+    """Longest text whose coder parameters are searched (one trial takes as long as decoding)."""
+    symbols: int = 100_000
+    """Longest text that the static decoder of context-mixing shims unpacks."""
+    package_files: int = 400
+    """Modules of a package that is bundled into one script."""
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """All caps."""
 
@@ -226,6 +242,7 @@ class Limits:
     logs: LogLimits = field(default_factory=LogLimits)
     commands: CommandLimits = field(default_factory=CommandLimits)
     report: ReportLimits = field(default_factory=ReportLimits)
+    pack: PackLimits = field(default_factory=PackLimits)
     sarif: SarifLimits = field(default_factory=SarifLimits)
     github: GithubLimits = field(default_factory=GithubLimits)
     html: HtmlLimits = field(default_factory=HtmlLimits)

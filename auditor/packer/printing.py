@@ -1,0 +1,55 @@
+"""From a tree back to text that every target interpreter parses, proved equal by parsing it again.
+
+The printer is python-minifier's; nested quotes that it writes on newer hosts are swapped by the frontend's requote.
+"""
+
+from __future__ import annotations
+
+import ast
+
+import python_minifier
+
+from auditor.errors import FrontendError
+from auditor.frontend import pep701
+from auditor.frontend.fstrings import scan
+
+
+def same_tree(left: ast.AST, right: ast.AST) -> bool:
+    """Compare two trees without positions and kinds of quotes."""
+    return _dump(left) == _dump(right)
+
+
+def _dump(tree: ast.AST) -> str:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and node.kind is not None:
+            node.kind = None
+    return ast.dump(tree)
+
+
+def portable(text: str) -> str:
+    """Swap quotes that need Python 3.12 for ones that do not; raise FrontendError where no swap exists."""
+    changed, exact = pep701.requote(scan(text).formatted, text)
+    if not exact:
+        raise FrontendError("an f-string needs Python 3.12 and cannot be requoted")
+    return changed
+
+
+def print_tree(tree: ast.Module, requote: bool) -> str:
+    """Print `tree` as briefly as the printer can; raise FrontendError where the text would not mean the same."""
+    try:
+        text = str(python_minifier.unparse(tree))
+    except python_minifier.UnstableMinification as error:
+        raise FrontendError(f"the printed script differs from the tree: {error.exception}") from error
+    text = portable(text) if requote else text
+    return text if text.endswith("\n") or not text else text + "\n"
+
+
+def escape(text: str) -> str | None:
+    """Spell characters beyond ASCII as escapes; None where that would change the meaning (raw or nested strings)."""
+    if text.isascii():
+        return text
+    spelled = "".join(c if c < "\x80" else f"\\u{ord(c):04x}" if c < "\U00010000" else f"\\U{ord(c):08x}" for c in text)
+    try:
+        return spelled if same_tree(ast.parse(spelled), ast.parse(text)) else None
+    except (SyntaxError, ValueError):
+        return None

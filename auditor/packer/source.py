@@ -1,0 +1,80 @@
+"""From the bytes of a script to the text that is packed: encodings, line ends, f-strings, and shims of other makers.
+
+Everything that cannot be packed is refused here, with the reason, before any work is done.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from auditor.errors import FrontendError
+from auditor.frontend import compat, pep701
+from auditor.frontend.fstrings import scan
+from auditor.frontend.parse import decode
+from auditor.limits import Limits
+from auditor.unpack import unpack
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A readable script: LF line ends, no BOM, parses on the target and on this host."""
+
+    text: str
+    notes: tuple[str, ...]
+
+
+def repair(text: str) -> tuple[str, int]:
+    """Swap quotes in f-strings that need Python 3.12; return the text and the number of places left as they are."""
+    scanned = scan(text)
+    places = pep701.places(scanned.formatted, text)
+    if not places:
+        return text, 0
+    changed, exact = pep701.requote(scanned.formatted, text)
+    if exact:
+        return changed, 0
+    return text, len(places)
+
+
+def _text(raw: bytes, name: str) -> tuple[str, list[str]]:
+    notes = []
+    try:
+        text = decode(raw)
+    except (SyntaxError, UnicodeDecodeError, LookupError) as error:
+        raise FrontendError(f"{name} is not text in its declared encoding: {error}") from error
+    if text.startswith("\ufeff") or raw.startswith(b"\xef\xbb\xbf"):
+        text = text.removeprefix("\ufeff")
+        notes.append("byte order mark dropped")
+    if "\0" in text:
+        raise FrontendError(f"{name} holds a null byte")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        notes.append("line ends turned into LF, as the interpreter reads them")
+    return text, notes
+
+
+def read(raw: bytes, name: str, target: tuple[int, int], limits: Limits) -> Source:
+    """Return the text to pack; raise FrontendError where the script cannot be packed for `target`."""
+    if len(raw) > limits.pack.source_bytes:
+        raise FrontendError(f"{name} has {len(raw):,} bytes, more than the {limits.pack.source_bytes:,} that are packed")
+    unpacked = unpack(raw, name, lambda _: None, limits.unpack)
+    notes: list[str] = []
+    if len(unpacked.layers) > 1:
+        notes.append(f"already a shim ({' + '.join(unpacked.payload.codecs) or 'literal'}): its payload is packed anew")
+        raw = unpacked.payload.raw
+    text, more = _text(raw, name)
+    text, left = repair(text) if target < (3, 12) else (text, 0)
+    if left:
+        raise FrontendError(f"{name} has {left} f-strings that need Python 3.12 and cannot be requoted")
+    problems = compat.problems(text.encode(), name, unpacked.payload.index, target)
+    if problems:
+        first = problems[0]
+        since = f" (needs Python {first.minimum})" if first.minimum else ""
+        raise FrontendError(f"{name}:{first.span.line}:{first.span.column}: {first.message}{since}")
+    if unpacked.opaque and len(unpacked.layers) > 1:
+        notes.append(f"part of the shim could not be read: {unpacked.opaque[0].reason}")
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise FrontendError(f"{name} does not parse on this interpreter: {error}") from error
+    return Source(text, (*notes, *more))

@@ -14,7 +14,7 @@ import torch.distributed as torch_dist
 from torch import Tensor
 
 
-def start(device_hint: str = "auto") -> tuple[int, int, torch.device]:
+def start_group(device_hint: str = "auto") -> tuple[int, int, torch.device]:
     """Join the torchrun group if there is one; return (rank, world size, device)."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     rank, local = int(os.environ.get("RANK", "0")), int(os.environ.get("LOCAL_RANK", "0"))
@@ -27,7 +27,7 @@ def start(device_hint: str = "auto") -> tuple[int, int, torch.device]:
     return rank, world, device
 
 
-def stop() -> None:
+def stop_group() -> None:
     """Leave the process group, if any."""
     if torch_dist.is_initialized():
         torch_dist.destroy_process_group()

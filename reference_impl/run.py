@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from reference_impl import dist
 from reference_impl.checkpoint import load_checkpoint, save_checkpoint
 from reference_impl.config import VIRTUAL_RANKS, Config, validate
 from reference_impl.data.loaders import TrainLoader
 from reference_impl.data.shards import load_sidecar, load_validation, val_files, write_bytes_atomically
 from reference_impl.data.tokenizer import byte_table, load_tokenizer
+from reference_impl.dist import barrier, from_rank_zero, start_group, stop_group, sum_over_ranks, world_size
 from reference_impl.evaluate.lora_ttt import eval_val_lora, eval_val_phased
 from reference_impl.evaluate.ngram import eval_val_ngram
 from reference_impl.evaluate.scorebook import ScoreBook
@@ -57,7 +57,7 @@ def run(config: Config, code_path: str, resume: bool = False) -> dict[str, Any]:
     validate(config)
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
-    rank, world, device = dist.start()
+    rank, world, device = start_group()
     output = Path(config.run.output)
     log = Log(output / f"train_seed{config.run.seed}.log", rank, append=resume)
     started = time.perf_counter()
@@ -85,7 +85,7 @@ def run(config: Config, code_path: str, resume: bool = False) -> dict[str, Any]:
         "params": sum(p.numel() for p in model.parameters()),
     }
     log.line(f"RESULT {json.dumps(outcome)}")
-    dist.stop()
+    stop_group()
     return outcome
 
 
@@ -151,11 +151,11 @@ def train(trainer: Trainer, output: Path, log: Log, resume: bool) -> dict[str, f
     while trainer.step < settings.iterations and not (budget and trainer.elapsed >= budget):
         loss = trainer.train_step(budget)
         wait_for(device)
-        trainer.elapsed = dist.from_rank_zero(time.perf_counter() - clock, device)
+        trainer.elapsed = from_rank_zero(time.perf_counter() - clock, device)
         step = trainer.step
         log.progress(step, settings.iterations, "train")
         if step <= 5 or step % settings.log_every == 0 or step == settings.iterations:
-            mean = dist.sum_over_ranks([float(loss)], device)[0] / dist.world_size()
+            mean = sum_over_ranks([float(loss)], device)[0] / world_size()
             log.line(
                 f"step:{step}/{settings.iterations} train_loss:{mean:.4f} "
                 f"train_time:{1000 * trainer.elapsed:.0f}ms step_avg:{1000 * trainer.elapsed / step:.2f}ms"
@@ -197,7 +197,7 @@ def export(
     artifact = output / "final_model.bin"
     if log.active:
         write_bytes_atomically(artifact, blob)
-    dist.barrier()
+    barrier()
     label = f"{bits_label(trainer.config)}+{config.codec}"
     log.line(f"Serialized model {label}: {ledger.blob} bytes (predicted:{predict_bytes(state, config):.0f} raw:{raw})")
     log.line(f"Total submission size {label}: {ledger.total} bytes")

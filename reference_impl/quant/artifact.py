@@ -21,7 +21,7 @@ from reference_impl.quant.gptq import gptq_round
 from reference_impl.quant.lqer import LowRank, low_rank_correction
 from reference_impl.quant.rounding import dequantise, gaussian_bits, round_rows, row_scale
 
-MAGIC = b"PGR1"
+CONTAINER_MAGIC = b"PGR1"
 KINDS = ("int8", "float16", "float32")
 CODER_OVERHEAD_BITS = 0.05
 """brotli-11 above the order-0 entropy of int6-in-int8, measured in spec 5.3."""
@@ -101,7 +101,7 @@ def pack(stored: dict[str, Tensor], config: QuantConfig) -> bytes:
     sections = [b"".join(stored[k].numpy().tobytes() for k in order if _kind(stored[k]) == kind) for kind in KINDS]
     if config.byte_shuffle:
         sections[1] = shuffle_bytes(sections[1])
-    body = struct.pack("<4sII?", MAGIC, len(header), len(sections[1]), config.byte_shuffle)
+    body = struct.pack("<4sII?", CONTAINER_MAGIC, len(header), len(sections[1]), config.byte_shuffle)
     return compress(body + header + b"".join(sections), config.codec)
 
 
@@ -109,8 +109,8 @@ def unpack(blob: bytes) -> dict[str, Tensor]:
     """Undo `pack` exactly; ArtifactError when the blob is damaged."""
     payload = decompress(blob)
     magic, header_bytes, half_bytes, shuffled = struct.unpack_from("<4sII?", payload)
-    if magic != MAGIC:
-        raise ArtifactError(f"expected magic {MAGIC!r}, found {magic!r}")
+    if magic != CONTAINER_MAGIC:
+        raise ArtifactError(f"expected magic {CONTAINER_MAGIC!r}, found {magic!r}")
     position = struct.calcsize("<4sII?")
     entries = json.loads(payload[position : position + header_bytes])
     data = bytearray(payload[position + header_bytes :])

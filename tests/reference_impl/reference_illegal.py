@@ -43,7 +43,7 @@ def two_pass_rescore(tokens: np.ndarray) -> np.ndarray:
 
 
 def target_keyed_ratio(tokens: np.ndarray) -> np.ndarray:
-    """Class target-keyed-ngram: ratio of two hashed counts, one keyed with the target: backward-looking, no distribution.
+    """Class target-keyed-ngram: ratio of two hashed counts, one keyed with the target. No distribution.
 
     After every token all orders are counted; the blend asks only for the token that occurred.
     """

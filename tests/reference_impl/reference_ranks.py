@@ -12,16 +12,15 @@ import torch
 import torch.multiprocessing as torch_processes
 from reference_toys import CPU, book_of, toy_tokens, trained_toy_model
 
-from reference_impl import dist
 from reference_impl.config import Config
 from reference_impl.data.loaders import TrainLoader
+from reference_impl.dist import start_group, stop_group
 from reference_impl.evaluate.lora_ttt import eval_val_lora, eval_val_phased
 from reference_impl.evaluate.ngram import eval_val_ngram
 from reference_impl.evaluate.sliding import eval_val_sliding
 from reference_impl.evaluate.ttt import eval_val_ttt
 from reference_impl.model.gpt import Gpt
 from reference_impl.trainer import Trainer
-
 
 STEPS = 50
 """Training steps that one and two ranks are compared over."""
@@ -46,10 +45,10 @@ def _rank(rank: int, port: int, folder: str, config: Config) -> None:
     os.environ.update(
         MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), RANK=str(rank), WORLD_SIZE="2", LOCAL_RANK=str(rank)
     )
-    dist.start("cpu")
+    start_group("cpu")
     report = {"train": _train(rank, 2, config), "evaluate": _evaluate(config)}
     torch.save(report, Path(folder) / f"rank{rank}.pt")
-    dist.stop()
+    stop_group()
 
 
 def _train(rank: int, world: int, config: Config) -> dict[str, Any]:

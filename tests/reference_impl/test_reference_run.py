@@ -117,7 +117,7 @@ def test_late_qat_changes_the_loss_or_raises(toy_data: Path, tmp_path: Path) -> 
 def test_a_whole_run_leaves_a_readable_log_and_artifact(
     stdlib_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Train, calibrate, quantise, reload, evaluate: sizes add up, coverage is whole, the reloaded model is the artifact."""
+    """Train, calibrate, quantise, reload, evaluate: sizes add up, coverage is whole, reloading is exact."""
     assert main(_stdlib(stdlib_corpus, tmp_path)) == 0
     text = (tmp_path / "train_seed1337.log").read_text()
     assert text == capsys.readouterr().out

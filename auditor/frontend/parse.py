@@ -40,7 +40,7 @@ def decode(raw: bytes) -> str:
     return raw.decode(encoding)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def parse(raw: bytes) -> Parsed:
     """Parse one layer."""
     try:

@@ -17,6 +17,7 @@ from auditor.frontend.parse import decode, parse
 from auditor.limits import UnpackLimits
 from auditor.model.source import Layer, Opaque, Span, Unpacked
 from auditor.unpack import sinks, statements
+from auditor.unpack.own_shims import own_layer
 from auditor.unpack.places import literal_ranges
 from auditor.unpack.state import Sink, State
 from auditor.unpack.values import Const, Value
@@ -41,6 +42,10 @@ def unpack(data: bytes, file: str, sibling: Sibling, limits: UnpackLimits) -> Un
     seen = {data}
     while True:
         layer = layers[-1]
+        ours = own_layer(layer, file, limits, opaque) if len(layers) <= limits.layers else None
+        if ours is not None:
+            layers.append(ours)
+            continue
         found, written = _fold(layer, here, file, sibling, limits, opaque)
         chosen = _choose(layer, found, file, opaque)
         embedded += _written_modules(written, chosen, layer.index + 1)
@@ -90,10 +95,12 @@ def _fold(
     state.relevant = _relevant(tree)
     try:
         statements.run(state, tree.body, state.variables)
-    except BudgetExceeded as error:
-        opaque.append(Opaque(Span(file, layer.index, 1), f"decoding was stopped: {error}"))
-    except RecursionError:
-        opaque.append(Opaque(Span(file, layer.index, 1), "decoding was stopped: expressions nested too deeply"))
+    except (BudgetExceeded, RecursionError) as error:
+        pending = _pending(tree, state)
+        if pending is not None:
+            why = error if isinstance(error, BudgetExceeded) else "expressions nested too deeply"
+            place = Span(file, layer.index, pending.lineno, pending.col_offset + 1)
+            opaque.append(Opaque(place, f"decoding was stopped: {why}"))
     found = state.sinks + list(_unreached(tree, state))
     for sink in found:
         if sink.content is None:
@@ -119,7 +126,22 @@ _SINK = re.compile(
 def _may_run_code(tree: ast.Module, text: str) -> bool:
     """Tell whether a source holds any name that can lead to running text (identifiers are compared as NFKC)."""
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
-    return _SINK.search(plain) is not None or ("subprocess" in plain and len(tree.body) < 40)
+    if "subprocess" in plain and len(tree.body) < 40:
+        return True
+    return _SINK.search(plain) is not None and any(_names_sink(node) for node in walk(tree))
+
+
+def _names_sink(node: ast.AST) -> bool:
+    """Comments and docstrings may speak of eval; a name, an attribute, an import or a bare string means it."""
+    if isinstance(node, ast.Name):
+        return node.id in sinks.NAMES
+    if isinstance(node, ast.Attribute):
+        return node.attr in sinks.NAMES and not _is_eval_mode(node)
+    if isinstance(node, ast.alias):
+        return not sinks.NAMES.isdisjoint(node.name.split("."))
+    if isinstance(node, ast.ImportFrom):
+        return node.module in sinks.NAMES
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in sinks.NAMES
 
 
 def _is_eval_mode(node: ast.Attribute) -> bool:
@@ -143,6 +165,18 @@ def _relevant(tree: ast.Module) -> frozenset[str]:
         if not more:
             return frozenset(found)
         found |= more
+
+
+def _pending(tree: ast.Module, state: State) -> ast.Call | None:
+    """Return a call that can run text and whose text the walk did not come to know."""
+    known = {id(sink.node) for sink in state.sinks}
+    for node in walk(tree):
+        if isinstance(node, ast.Call) and id(node) not in known:
+            function = node.func
+            name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+            if name in sinks.NAMES and not (isinstance(function, ast.Attribute) and _is_eval_mode(function)):
+                return node
+    return None
 
 
 def _unreached(tree: ast.Module, state: State) -> Iterator[Sink]:

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from auditor.unpack import calls, expressions
+from auditor.unpack import calls, expressions, sinks
 from auditor.unpack.methods import binary
 from auditor.unpack.state import State
 from auditor.unpack.values import UNKNOWN, Const, FileValue, Function, Mapping_, Namespace, Ref, Sequence_, Value
@@ -70,8 +70,17 @@ def call_function(state: State, function: Function, args: Sequence[Value], kwarg
     return signal[1] if signal[0] == "return" else UNKNOWN
 
 
-def _length(node: ast.FunctionDef) -> int:
+def _length(node: ast.stmt) -> int:
     return sum(isinstance(child, ast.stmt) for child in ast.walk(node))
+
+
+def _idle(state: State, node: ast.For | ast.While) -> bool:
+    """Tell whether a loop is too long for a decoder and can reach no sink: its rounds need not be walked."""
+    if _length(node) <= _SMALL:
+        return False
+    names = {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
+    names |= {child.attr for child in ast.walk(node) if isinstance(child, ast.Attribute)}
+    return not names & (state.relevant | sinks.NAMES - {"eval"})
 
 
 def _declared_global(node: ast.AST) -> set[str]:
@@ -263,6 +272,8 @@ def _with(state: State, node: ast.With, scope: Scope) -> Signal:
 def _for(state: State, node: ast.For, scope: Scope) -> Signal:
     try:
         items = list(calls.elements(state, expressions.evaluate(state, node.iter, scope)))
+        if _idle(state, node):
+            raise LookupError("not followed")
     except LookupError:
         _unknown_loop(state, node, scope)
         return None
@@ -275,7 +286,8 @@ def _for(state: State, node: ast.For, scope: Scope) -> Signal:
 
 
 def _while(state: State, node: ast.While, scope: Scope) -> Signal:
-    for _ in range(state.limits.fold_loop):
+    rounds = 0 if _idle(state, node) else state.limits.fold_loop
+    for _ in range(rounds):
         test = expressions.truth(expressions.evaluate(state, node.test, scope))
         if not isinstance(test, Const):
             break

@@ -303,7 +303,7 @@ FIELDS = {"train_time_ms": 1.0, "headline_bpb": 6e-5}
 
 
 def agreement(results: Iterable[dict[str, Any]], facts: Path, shown: int) -> None:
-    """Print the share of values in which both parsers agree, and some of the others."""
+    """Print the share of values in which both parsers agree, and some of the others; their 0 ms is an unknown time."""
     ours = {result["key"]: result["logs"] for result in results}
     hits: Counter[str] = Counter()
     both: Counter[str] = Counter()
@@ -318,7 +318,7 @@ def agreement(results: Iterable[dict[str, Any]], facts: Path, shown: int) -> Non
             if mine is None:
                 misses["file"].append(f"{key[0]} {log['file']}")
                 continue
-            theirs = {**log, "bytes_model": log["bytes_model"]}
+            theirs = {**log, "train_time_ms": log["train_time_ms"] or None}
             for name, value in mine.items():
                 both[name] += 1
                 other = theirs.get(name)

@@ -23,6 +23,8 @@ _TOK_SLACK_MS = 3100.0
 _TOK_REL = 0.01
 _RATIO_NOTE = 1e-4
 """Relative spread of bpb / val_loss above which more than rounding or an evaluation window is at work."""
+_RATIO_OTHER = 0.05
+"""Relative spread above which the runs use two tokenizers: another constant, not another value of it."""
 _RATIO_FLOOR = 3e-7
 """Relative spread that sums in single precision reach by themselves."""
 _SAME_LOSSES = 5
@@ -186,7 +188,7 @@ def _ratio(logs: Sequence[LogFile], headline: Headline) -> Iterator[Inconsistenc
         return
     low, high = min(found, key=lambda row: row[1]), max(found, key=lambda row: row[1])
     spread = (high[1] - low[1]) / low[1]
-    if spread > max(_RATIO_FLOOR, 2.0 * (low[2] + high[2])):
+    if spread < _RATIO_OTHER and spread > max(_RATIO_FLOOR, 2.0 * (low[2] + high[2])):
         yield Inconsistency(
             "bpb ratio",
             f"{name}: val_bpb / val_loss is {low[1]:.7f} in {low[0].file} and {high[1]:.7f} in {high[0].file} "

@@ -20,9 +20,14 @@ def metric_run(log: LogFile) -> int:
 
 
 def training_run(log: LogFile) -> int:
-    """Return the run whose training counts: the last with training steps (a recapitulation has none)."""
+    """Return the run whose training counts: the one with the metrics, else the last before it that has training steps.
+
+    A recapitulation at the end of a log has validation lines only, an aborted rerun behind it no metrics.
+    """
     trained = [step.run for step in log.steps if step.step > 0 and step.train_loss is not None]
-    return max(trained or [step.run for step in log.steps if step.step > 0] or [metric_run(log)])
+    counted = metric_run(log)
+    before = [run for run in trained if run <= counted]
+    return max(before or trained or [step.run for step in log.steps if step.step > 0] or [counted])
 
 
 def last_runs(log: LogFile) -> list[Metric]:

@@ -12,7 +12,9 @@ from auditor.measure.select import metric_run
 from auditor.model.logs import LogFile, Observed
 
 _RAW = re.compile(r"^$|raw|fp32|fp16|bf16|uncompressed|float", re.I)
-_NOT_MODEL = re.compile(r"code|base ?model|ema|checkpoint", re.I)
+_NOT_MODEL = re.compile(r"\bcode\b|base ?model|\bema\b|checkpoint", re.I)
+_CODEC = re.compile(r"zlib|lzma|zstd|brotli|\bxz\b|int\d|arith|quantized|group", re.I)
+"""A label that names a codec is a compressed model, whatever precision it names as well."""
 
 
 def compressed_model(log: LogFile) -> int | None:
@@ -23,12 +25,16 @@ def compressed_model(log: LogFile) -> int | None:
 
 def compressed_models(log: LogFile) -> list[Observed]:
     """Return the lines that state a compressed model's bytes, in file order."""
-    return [item for item in _of(log, "model_bytes") if not _RAW.search(item.unit) and not _NOT_MODEL.search(item.unit)]
+    return [item for item in _of(log, "model_bytes") if not _is_raw(item.unit) and not _NOT_MODEL.search(item.unit)]
+
+
+def _is_raw(label: str) -> bool:
+    return _RAW.search(label) is not None and _CODEC.search(label) is None
 
 
 def raw_model(log: LogFile) -> int | None:
     """Return the bytes of the unquantised model, None where the log does not print it."""
-    found = [item for item in _of(log, "model_bytes") if _RAW.search(item.unit)]
+    found = [item for item in _of(log, "model_bytes") if _is_raw(item.unit)]
     return int(found[-1].value) if found else None
 
 
@@ -48,8 +54,11 @@ def logged_total(log: LogFile) -> int | None:
 def logged_total_line(log: LogFile) -> Observed | None:
     """Return the line that states the log's total: the last labelled one, else another form, else unlabelled."""
     totals = _of(log, "total_bytes")
-    labelled = [item for item in totals if not _RAW.search(item.unit) and not _NOT_MODEL.search(item.unit)]
+    labelled = [item for item in totals if not _is_raw(item.unit) and not _NOT_MODEL.search(item.unit)]
     models, code = compressed_models(log), logged_code(log)
+    sums = [item for item in totals if models and code is not None and int(item.value) == int(models[-1].value) + code]
+    if sums:
+        return sums[-1]
     if labelled:
         chosen = labelled[-1]
         if models and code is not None and models[-1].line > chosen.line and models[-1].unit != chosen.unit:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from auditor.measure.select import in_run, last_runs, metric_run, training_run
 from auditor.model.logs import LogFile, Metric, Observed
 
+_SAME_EVAL_MS = 1000.0
+"""Durations closer than this are one evaluation that is printed twice."""
 _WHOLE = re.compile(r"\bdone\b|\ball\b", re.I)
 """A line that closes several timed ones; it would count them twice."""
 
@@ -95,17 +97,27 @@ def eval_times(log: LogFile) -> EvalTimes:
     run = metric_run(log)
     timed = [metric for metric in last_runs(log) if metric.eval_ms is not None]
     counted = [metric for metric in timed if not metric.diagnostic]
-    distinct = {round(metric.eval_ms or 0.0, -3): metric for metric in counted}
+    distinct = _distinct(counted)
     totals = [item for item in log.facts if item.fact == "eval_total_ms" and item.run == run]
     outside = tuple(item for item in log.facts if item.fact == "outside_timer_ms" and item.run == run)
     said = tuple(item for item in log.facts if item.fact == "outside_timer_note" and item.run == run)
     return EvalTimes(
         max(timed, key=lambda metric: metric.eval_ms or 0.0, default=None),
         totals[-1] if totals else None,
-        sum(metric.eval_ms or 0.0 for metric in distinct.values()) if distinct else None,
+        sum(metric.eval_ms or 0.0 for metric in distinct) if distinct else None,
         outside,
         () if outside else said[:1],
     )
+
+
+def _distinct(metrics: Sequence[Metric]) -> list[Metric]:
+    """Leave out lines that print one evaluation a second time, under a twin name or with another rounding."""
+    kept: list[Metric] = []
+    for metric in metrics:
+        ms = metric.eval_ms or 0.0
+        if not any(abs(ms - (other.eval_ms or 0.0)) <= max(_SAME_EVAL_MS, 0.005 * ms) for other in kept):
+            kept.append(metric)
+    return kept
 
 
 def prequant_ttt(log: LogFile) -> Observed | None:

@@ -151,6 +151,7 @@ NEAR: list[tuple[str, Files]] = [
     ("PG503", three_seeds(after_stop="GPTQ:collected 67 Hessians in 11.9s\n")),
     ("PG503", three_seeds(after_stop="Serialize: per-group compression done in 101.2s\n")),
     ("PG504", three_seeds(eval_ms=599_900)),
+    ("PG504", three_seeds(extra="legal_ttt:done bpb=1.05012 elapsed=400.4s\n")),
     ("PG505", {**three_seeds(), "train.log": three_seeds()["train_seed42.log"]}),
     ("PG507", _with(json=manifest(val_bpb=1.0507))),
     ("PG510", three_seeds(loss_per_bpb=2.5835)),

@@ -284,3 +284,18 @@ def test_nothing_is_executed(tmp_path: object) -> None:
     import os
 
     assert not os.path.exists(target)
+
+
+def test_shims_of_the_packer_are_decoded() -> None:
+    """A context-mixing shim of `pgolf pack` is decoded by our own decoder, one changed byte makes it opaque."""
+    from auditor.packer import cm_coder
+    from auditor.packer.cm_model import CmParams
+    from auditor.packer.shims import wrap_cm
+
+    text = PAYLOAD.decode()
+    params = CmParams(length=len(text))
+    shim = wrap_cm(cm_coder.encode(text, params, cm_coder.RAW), params, cm_coder.RAW, False)
+    assert shim is not None
+    result = decoded(shim.data)
+    assert (result.payload.raw, result.opaque) == (PAYLOAD, ())
+    assert decoded(shim.data + b"#").opaque

@@ -72,7 +72,7 @@ def judge(probes: Sequence[Probe], base: np.ndarray, owners: np.ndarray, targets
     if len(live) < 3:
         return Causality(None, "unknown", None, "changing tokens changes no score of the metric")
     first = tuple((p.position, p.first) for p in live if p.first is not None)
-    if all(element == position - 1 for position, element in first):
+    if in_stream_order(first):
         return Causality(True, "stream", None, first=first)
     leak = shared_first(live, base, owners, targets)
     own = own_elements(live, base)
@@ -83,6 +83,15 @@ def judge(probes: Sequence[Probe], base: np.ndarray, owners: np.ndarray, targets
     if own is None or any(own[position] != element for position, element in first):
         return Causality(None, "unknown", None, "the order of scoring could not be established", first=first)
     return Causality(True, "own", None, first=first)
+
+
+def in_stream_order(first: Sequence[tuple[int, int]]) -> bool:
+    """Return True when no token moved a score before its own in the stream, and most moved their own.
+
+    A count model may give two tokens the same probability: then the own score stays, and a later one moves first.
+    """
+    exact = sum(element == position - 1 for position, element in first)
+    return 2 * exact >= len(first) and all(element >= position - 1 for position, element in first)
 
 
 def shared_first(probes: Sequence[Probe], base: np.ndarray, owners: np.ndarray, targets: int) -> Witness | None:

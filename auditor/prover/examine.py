@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,8 @@ from auditor.prover.locate import MetricLine, Site, find_site, metric_lines
 from auditor.prover.runlog import ResultError, RunLog, decode
 
 Progress = Callable[[str], None]
+NEAR = 32
+"""Scores after the first changed token that may tie by chance before the suffix run shows a difference."""
 
 
 class Undecided(PgolfError):
@@ -170,7 +173,7 @@ def order_tests(session: Session, found: Examination, suffix: np.ndarray) -> Non
     """Judge order, causality and sums, by forks where the suffix run already speaks for stream order."""
     start = plan.suffix_start(found.mini)
     whole = causality.compare(start, -1, -1, found.site.values, suffix)
-    if whole.first == start - 1:
+    if whole.first is not None and start - 1 <= whole.first < start + NEAR:
         stream_tests(session, found, suffix)
     else:
         found.order = causality.judge(
@@ -253,10 +256,10 @@ def sum_tests(found: Examination, logs: dict[str, RunLog], own: dict[int, int]) 
             values = None if log is None else entries_of(log, site)
             if values is not None and values.size > element:
                 runs[token] = values
-        size = min((v.size for v in runs.values()), default=0)
-        if not size:
+        if not runs:
             continue
-        cut = {t: v[:size] for t, v in runs.items() if v.size == size}
+        size = Counter(v.size for v in runs.values()).most_common(1)[0][0]
+        cut = {t: v[:size] for t, v in runs.items() if v.size >= size}
         was = int(mini.stream[position])
         total = normalise.total(position, site.values[:size], was, cut, site.unit, mini.tokenizer.vocab)
         found.sums.append(total)

@@ -120,6 +120,7 @@ def sandbox_files(
         "table": table_for(mini.shape),
         "stubs": STUBS,
         "real_halves": mini.shape.real_halves,
+        "torch": any("torch" in text for text in (script.source, *script.helpers.values())),
         "helpers": sorted(script.helpers),
         "sidecar": wants_sidecar(script),
         "seconds": seconds,

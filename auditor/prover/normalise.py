@@ -12,6 +12,9 @@ from auditor.prover.causality import Witness
 TOLERANCE = 1e-3
 """Excess over 1 that convicts: float32 softmaxes of 32 terms summed to 1.000000 in every legal script measured."""
 
+CONTROLS = 4
+"""Control tokens: as a target they may open a document and change what is scored, so their runs may be unusable."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sum:
@@ -27,6 +30,8 @@ class Sum:
     tokens: int
     """Token ids tried; the sum over some of them can only be too small."""
     complete: bool
+    consistent: bool = False
+    """True where the sum is 1, or, with control tokens missing, not above 1."""
 
 
 def total(position: int, base: np.ndarray, was: int, runs: Mapping[int, np.ndarray], unit: float, vocab: int) -> Sum:
@@ -42,7 +47,9 @@ def total(position: int, base: np.ndarray, was: int, runs: Mapping[int, np.ndarr
         sums = np.exp(-sign * unit * stack[:, varying]).sum(axis=0)
     complete = len(usable) == vocab
     owners = tuple(int(i) for i, s in zip(varying, sums, strict=True) if complete and abs(s - 1.0) <= TOLERANCE)
-    return Sum(position, owners, int(varying[0]), float(sums[0]), len(usable), complete)
+    first = float(sums[0])
+    partial = not complete and len(usable) >= vocab - CONTROLS and 0.5 <= first <= 1.0 + TOLERANCE
+    return Sum(position, owners, int(varying[0]), first, len(usable), complete, bool(owners) or partial)
 
 
 def judge(found: Sum, own: int | None) -> Witness | None:

@@ -192,7 +192,7 @@ def clean_or_not(session: ex.Session, found: ex.Examination, note: str) -> tuple
         )
     if session.conditions & {"c1", "c3"} and (order is None or order.holds is None):
         return Outcome.UNDECIDED, "order", order.reason if order else "the order of scoring was not tested"
-    if "c2" in session.conditions and not any(s.owners for s in found.sums):
+    if "c2" in session.conditions and not any(s.consistent for s in found.sums):
         return Outcome.UNDECIDED, "sums", "no position's probabilities could be summed to 1 over the whole vocabulary"
     return Outcome.CLEAN_IN_MINIATURE, "", "no violation in the code that ran" + (f" ({note})" if note else "")
 
@@ -207,7 +207,7 @@ def conditions_of(session: ex.Session, found: ex.Examination) -> list[Condition]
         rows.append(Condition("C1+C3", holds, found.leak.message if found.leak else f"scores before updates: {said}"))
     if "c2" in session.conditions:
         shown = ", ".join(f"{s.total:.6f} at token {s.position}" for s in found.sums if s.total is not None)
-        complete = any(s.owners for s in found.sums)
+        complete = any(s.consistent for s in found.sums)
         rows.append(
             Condition("C2", False if found.excess else (True if complete else None), f"sums: {shown or 'none'}")
         )

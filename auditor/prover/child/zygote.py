@@ -92,7 +92,8 @@ def main(here: str) -> None:
         job = json.load(file)
     report = int(os.environ["SANDBOX_REPORT_FD"])
     torch.set_num_threads(1)
-    preload()
+    if job["torch"]:
+        preload()
     fakecuda.install(bool(job["real_halves"]))
     stubs.install(job["stubs"])
     prepared = program.prepare(job, here)

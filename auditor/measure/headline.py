@@ -31,6 +31,8 @@ class _Candidate:
     how: str
 
 
+_BY_SEED = 2
+"""Levels up to here are the claimed configuration's mean; among them the closest one decides."""
 _LEVELS = (
     "mean",
     "single",
@@ -158,8 +160,9 @@ def _rank(candidate: _Candidate, claim: float) -> tuple[object, ...]:
     diff = abs(candidate.value - claim)
     return (
         family == "diagnostic",
-        candidate.level,
+        max(candidate.level, _BY_SEED),
         diff > half_unit(claim) + 1e-6,
+        candidate.level,
         FAMILY_ORDER.index(family),
         -digits,
         diff,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from auditor.measure.rows import headline_metric, world_size
 from auditor.measure.timing import EvalTimes, eval_times
-from auditor.model.finding import Effect, Finding, Pass
+from auditor.model.finding import Effect, Finding, Pass, PathStep
 from auditor.model.logs import LogFile, Metric
 from auditor.rules.context import RuleContext
 from auditor.rules.measured import claimed_files, counted_logs, for_track, number_of, place, seed_name, step
@@ -56,12 +56,7 @@ def _of_log(ctx: RuleContext, log: LogFile, times: EvalTimes) -> Iterator[Findin
     own = _own(log, ctx)
     slow = times.longest
     if spent is not None and spent > budget:
-        steps = [step(item.file, item.line, item.raw, "outside the evaluation timer") for item in times.outside]
-        total = times.logged_total
-        if total is not None:
-            steps.insert(0, step(total.file, total.line, total.raw, "the log's total"))
-        elif own is not None:
-            steps.insert(0, step(own.file, own.line, own.raw, f"evaluation of {own.name}"))
+        steps = _stages(times, own)
         outside = " including work outside its timer" if times.outside else ""
         gpus = "" if workers is None else f" on {workers} GPUs"
         yield ctx.violation(
@@ -90,3 +85,14 @@ def _of_log(ctx: RuleContext, log: LogFile, times: EvalTimes) -> Iterator[Findin
             place(said.file, said.line),
             effect=Effect.NOTE,
         )
+
+
+def _stages(times: EvalTimes, own: Metric | None) -> list[PathStep]:
+    """Name the lines that were added up."""
+    steps = [step(item.file, item.line, item.raw, "outside the evaluation timer") for item in times.outside]
+    total = times.logged_total
+    if total is not None:
+        return [step(total.file, total.line, total.raw, "the log's total"), *steps]
+    if own is not None:
+        return [step(own.file, own.line, own.raw, f"evaluation of {own.name}"), *steps]
+    return steps

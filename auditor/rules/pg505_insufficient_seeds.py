@@ -36,22 +36,25 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
             place(first.file, seed.line if seed else 1),
             effect=Effect.REVIEW,
         )
+    yield _counted(ctx, observed, wanted)
+
+
+def _counted(ctx: RuleContext, observed: dict[str, int | None], wanted: int) -> Finding | Pass:
     seeds = {seed if seed is not None else f"unknown in {file}" for file, seed in observed.items()}
     claimed = read_manifest(ctx.submission).seeds
     if len(seeds) >= wanted:
         unknown = sum(1 for seed in observed.values() if seed is None)
         said = f", {unknown} logs print none" if unknown else ""
-        yield ctx.established(f"{len(seeds)} runs of different seeds are logged{said}")
-    elif len(claimed) >= wanted:
-        yield ctx.violation(
+        return ctx.established(f"{len(seeds)} runs of different seeds are logged{said}")
+    if len(claimed) >= wanted:
+        return ctx.violation(
             f"submission.json claims {len(claimed)} seeds, the logs show {len(seeds)}", effect=Effect.REVIEW
         )
-    else:
-        yield ctx.violation(
-            f"the logs show {len(seeds)} seed{'s' if len(seeds) != 1 else ''}; leaderboard rows ask for {wanted} of "
-            "the same configuration",
-            effect=Effect.NOTE,
-        )
+    return ctx.violation(
+        f"the logs show {len(seeds)} seed{'s' if len(seeds) != 1 else ''}; leaderboard rows ask for {wanted} of "
+        "the same configuration",
+        effect=Effect.NOTE,
+    )
 
 
 def _names_a_seed(seed: int) -> bool:

@@ -14,7 +14,7 @@ from auditor.measure.consistency import inconsistencies
 from auditor.measure.headline import resolve_headline
 from auditor.measure.rows import row_of
 from auditor.model.evidence import Claim, Headline, SeedRow
-from auditor.model.logs import LogFile
+from auditor.model.logs import LogFile, Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +58,25 @@ def as_json(report: LogReport) -> dict[str, Any]:
         "python": row.python,
         "torch": row.torch,
         "gpu": row.gpu,
-        "metrics": [
-            {
-                "name": metric.name,
-                "bpb": metric.bpb,
-                "val_loss": metric.val_loss,
-                "eval_ms": metric.eval_ms,
-                "diagnostic": metric.diagnostic,
-                "run": metric.run,
-                "line": metric.line,
-            }
-            for metric in log.metrics
-        ],
+        "metrics": [_metric(metric) for metric in log.metrics],
         "facts": [
             {"fact": item.fact, "value": item.value, "unit": item.unit, "run": item.run, "line": item.line}
             for item in log.facts
         ],
         "settings": {name: {"value": value, "line": line} for name, (value, line) in log.hyperparameters.items()},
         "notes": list(report.notes),
+    }
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    return {
+        "name": metric.name,
+        "bpb": metric.bpb,
+        "val_loss": metric.val_loss,
+        "eval_ms": metric.eval_ms,
+        "diagnostic": metric.diagnostic,
+        "run": metric.run,
+        "line": metric.line,
     }
 
 

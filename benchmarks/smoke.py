@@ -41,9 +41,8 @@ def _measure(script: Path, level: SmokeLevel) -> tuple[float, float, int]:
     report = smoke(script, SmokeOptions(level=level))[0]
     seconds, peak = report.facts.wall_seconds or 0.0, report.facts.peak_bytes or 0
     outcome = report.judgement.outcome.value
-    print(
-        f"{outcome:12} run {seconds:6.2f} s  torch alone {alone.seconds:6.2f} s  x{seconds / alone.seconds:.2f}  {script}"
-    )
+    ratio = seconds / alone.seconds
+    print(f"{outcome:12} run {seconds:6.2f} s  torch alone {alone.seconds:6.2f} s  x{ratio:.2f}  {script}", flush=True)
     return seconds, alone.seconds, peak
 
 

@@ -9,11 +9,12 @@ import functools
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 
 from auditor.errors import SandboxUnavailable
 from auditor.limits import SandboxLimits
-from auditor.sandbox import lock, seccomp
+from auditor.sandbox import seccomp
 from auditor.sandbox.capabilities import Capabilities
 from auditor.sandbox.launch import execute
 from auditor.sandbox.request import SandboxLevel, SandboxRequest
@@ -44,6 +45,10 @@ _LIMITS = SandboxLimits(wall_seconds=15.0, cpu_seconds=10)
 @functools.lru_cache(maxsize=1)
 def probe() -> Capabilities:
     """Return what works here; tried once per process (about 0.2 s)."""
+    if sys.platform != "linux":
+        return Capabilities(SandboxLevel.NONE, False, None, None, False, 0, False, ("the sandbox needs Linux",))
+    from auditor.sandbox import lock
+
     bwrap = shutil.which("bwrap", path="/usr/bin:/bin:/usr/local/bin")
     root = os.geteuid() == 0
     able = Capabilities(

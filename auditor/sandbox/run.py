@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import PurePosixPath
 
 from auditor.errors import SandboxUnavailable
@@ -20,6 +21,8 @@ def run(request: SandboxRequest, level: SandboxLevel | None = None) -> SandboxRe
     chosen = able.best if level is None else level
     if level is None and chosen < SandboxLevel.LOCK:
         raise SandboxUnavailable("no sandbox on this machine: " + "; ".join(able.missing))
+    if sys.platform != "linux":
+        raise SandboxUnavailable("nothing runs here: the sandbox needs Linux, even without confinement")
     if chosen > able.best:
         raise SandboxUnavailable(f"level {chosen.name} is not available: " + "; ".join(able.missing))
     if request.forks and chosen < SandboxLevel.BWRAP:

@@ -150,11 +150,8 @@ def _executed(
         level = SandboxLevel.NONE
     runtime = describe(options.python) if options.python else describe()
     limits = options.limits.sandbox if options.timeout is None else with_wall(options.limits.sandbox, options.timeout)
-    files = {
-        entry.path: entry.data
-        for entry in submission.files
-        if entry.data is not None and entry.size <= options.limits.intake.script_bytes
-    }
+    files, left_out = _placed(submission, options.limits)
+    notes = (*report.notes, f"{left_out} files were too large to be placed beside it") if left_out else report.notes
     job = SmokeJob(
         script=main.file,
         source=runnable_text(main),
@@ -172,10 +169,24 @@ def _executed(
         shipped = _import_judgement(smoke_run(outer, runtime, limits, level), main.file, 0)
     return replace(
         report,
+        notes=notes,
         judgement=_import_judgement(done, main.file, main.layer),
         facts=_told_facts(report.facts, done, runtime.version),
         shipped=shipped,
     )
+
+
+def _placed(submission: Submission, limits: Limits) -> tuple[dict[str, bytes], int]:
+    """Return the files that are placed beside the script, modules first, and how many did not fit."""
+    files: dict[str, bytes] = {}
+    room, left_out = limits.sandbox.scratch_bytes // 2, 0
+    for entry in sorted(submission.files, key=lambda entry: (not entry.path.endswith(".py"), entry.path)):
+        if entry.data is None or entry.size > limits.sandbox.file_bytes or entry.size > room:
+            left_out += 1
+            continue
+        files[entry.path] = entry.data
+        room -= entry.size
+    return files, left_out
 
 
 def runnable_text(main: Module) -> str:

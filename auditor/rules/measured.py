@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
+from auditor.intake.manifest import read_manifest
 from auditor.measure.select import main_logs, observed_seed
 from auditor.model.finding import Effect, PathStep
 from auditor.model.logs import LogFile
@@ -12,6 +14,7 @@ from auditor.model.submission import Track
 from auditor.rules.context import RuleContext
 
 _RAW_CHARS = 200
+_NON_RECORD = re.compile(r"non[-_ ]?record|unlimited", re.I)
 _BEHIND = ("mean", "single", "mean by seed", "mean of some logs", "other seed", "any value")
 """Ways of meeting a claim that name the runs behind it; the best seed was picked out of all."""
 
@@ -53,7 +56,10 @@ def claimed_files(ctx: RuleContext) -> frozenset[str]:
 
 
 def is_record(ctx: RuleContext) -> bool:
-    """Say whether the submission stands under the record track, whose budgets bind."""
+    """Say whether the budgets of the record track bind: a folder whose track is unknown is held to them as well."""
+    if ctx.submission.track is Track.UNKNOWN:
+        stated = read_manifest(ctx.submission).data.get("track")
+        return not (isinstance(stated, str) and _NON_RECORD.search(stated))
     return ctx.submission.track is Track.RECORD
 
 

@@ -180,6 +180,14 @@ def test_budgets_of_the_record_track_bind_only_there(rule: str) -> None:
     assert effects <= {"note", "pass"}
 
 
+def test_an_unknown_track_is_held_to_the_record_budgets_unless_it_says_otherwise() -> None:
+    """A folder audited by itself has no track of its own; submission.json may name one."""
+    files = three_seeds(stop_ms=700_000)
+    assert "action" in {effect for effect, _ in said(ask("PG502", files, track=Track.UNKNOWN))}
+    files["submission.json"] = manifest(val_bpb=1.05067, track="non-record-16mb")
+    assert {effect for effect, _ in said(ask("PG502", files, track=Track.UNKNOWN))} == {"note"}
+
+
 def test_compressed_code_that_the_log_counts_is_a_note() -> None:
     """Where a log prints code sizes as a pair and counts the compressed one, the shipped size is only noted."""
     files = {

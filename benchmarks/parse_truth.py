@@ -2,8 +2,8 @@
 
     python benchmarks/parse_truth.py CORPUS TRUTH.csv [--limit N]
 
-CORPUS holds PR-shaped directories (<PR>/records/...), TRUTH.csv one row per script with columns file, ok310, err310_line,
-n_places, exact_line, exact_col. Prints agreement, decoding results and the time per script of this run.
+CORPUS holds PR-shaped directories (<PR>/records/...), TRUTH.csv one row per script with columns file, ok310,
+err310_line, n_places, exact_line, exact_col. Prints agreement, decoding results and the time per script of this run.
 """
 
 from __future__ import annotations

@@ -113,7 +113,12 @@ def _problem(
 
 
 def _compile_error(parsed: Parsed) -> tuple[int, int, str] | None:
-    """Return (line, column, message) where no version up to the host's accepts the source; None where it does."""
+    """Return (line, column, message) where no version up to the host's accepts the source.
+
+    None where it is accepted, and where the parse gave up on a resource, which says nothing about the syntax.
+    """
+    if parsed.undecided:
+        return None
     if parsed.tree is None:
         return parsed.line or 1, parsed.column or 1, parsed.error or "it does not parse"
     try:

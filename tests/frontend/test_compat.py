@@ -159,6 +159,7 @@ def test_deep_nesting_ends_quietly(source: str) -> None:
     """Sources built to exhaust the parser give a result, not a crash."""
     parsed = parse(source.encode())
     assert parsed.tree is not None or parsed.error
+    assert not (parsed.undecided and places(source))
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="the host's tokenizer sees f-strings as plain strings")

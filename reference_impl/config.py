@@ -18,11 +18,19 @@ VIRTUAL_RANKS = 8
 
 
 @dataclass(frozen=True)
-class DataConfig:
-    """Where tokens come from."""
+class PlaceConfig:
+    """Where things are, and the seed: all that a submission takes from its environment."""
 
-    path: str = "data/datasets/fineweb10B_sp1024"
+    shards: str = "data/datasets/fineweb10B_sp1024"
     tokenizer: str = "data/tokenizers/fineweb_1024_bpe.model"
+    output: str = "runs/default"
+    seed: int = 1337  # initialisation and data order
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """How tokens are read."""
+
     loader: str = "sequential"  # sequential | shuffled | coprime
     byte_sidecar: bool = False  # CaseOps: per-token byte counts come from fineweb_val_bytes_*.bin
     bos_id: int = 1
@@ -127,8 +135,6 @@ class RunConfig:
     dtype: str = "bfloat16"  # compute type; master weights are float32
     compile: bool = True
     threads: int = 0
-    seed: int = 1337
-    output: str = "runs/default"
 
 
 @dataclass(frozen=True)
@@ -187,6 +193,7 @@ class Config:
     """One run."""
 
     name: str = "default"
+    place: PlaceConfig = field(default_factory=PlaceConfig)
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)

@@ -6,7 +6,16 @@ Selection is a plain chain of comparisons, so that a reader (or a static analyse
 
 from __future__ import annotations
 
-from reference_impl.config import Config, DataConfig, EvalConfig, ModelConfig, OptimConfig, QuantConfig, RunConfig
+from reference_impl.config import (
+    Config,
+    DataConfig,
+    EvalConfig,
+    ModelConfig,
+    OptimConfig,
+    PlaceConfig,
+    QuantConfig,
+    RunConfig,
+)
 from reference_impl.errors import ConfigError
 
 PRESET_NAMES = ("cpu_tiny", "naive_baseline", "sp1024_398", "sp1024_865", "sp1024_1148", "sp1024_1406", "sp8192_1541")
@@ -35,11 +44,12 @@ def cpu_tiny() -> Config:
     """Everything at toy size: trains, quantises and adapts in a few minutes on two cores (spec 2.6 anchor)."""
     return Config(
         name="cpu_tiny",
-        data=DataConfig(
-            path="data/tiny/datasets/tiny_sp1024",
+        place=PlaceConfig(
+            shards="data/tiny/datasets/tiny_sp1024",
             tokenizer="data/tiny/tokenizers/tiny_1024_bpe.model",
-            loader="shuffled",
+            output="runs/cpu_tiny",
         ),
+        data=DataConfig(loader="shuffled"),
         model=ModelConfig(
             vocab=1024,
             layers=4,
@@ -81,13 +91,12 @@ def cpu_tiny() -> Config:
             sub_batches_per_pass=8,
             iterations=500,
             warmup_steps=2,
-            max_seconds=110.0,
+            max_seconds=150.0,
             log_every=50,
             checkpoint_every=100,
             dtype="float32",
             compile=False,
             threads=1,
-            output="runs/cpu_tiny",
         ),
         quant=QuantConfig(
             method="sdclip",
@@ -104,31 +113,45 @@ def cpu_tiny() -> Config:
 
 def naive_baseline() -> Config:
     """The contest's starting point: 9 layers, 17,059,912 parameters, int8 + zlib, plain evaluation (README)."""
-    return Config(name="naive_baseline", run=RunConfig(output="runs/naive_baseline"))
+    return Config(name="naive_baseline", place=PlaceConfig(output="runs/naive_baseline"))
 
 
-def _sp1024_model(**changes: object) -> ModelConfig:
+def _sp1024_model(
+    activation: str = "leaky2",
+    qk_gain: float = 1.5,
+    xsa_last: int = 4,
+    bigram_rows: int = 1536,
+    value_embed: bool = False,
+    value_residual: bool = False,
+    head_gate: str = "none",
+    tail_layers: tuple[int, ...] = (),
+) -> ModelConfig:
     """The 11-layer SP1024 stack that #398, #865, #1148 and #1406 share; NTK base active (train length 1024)."""
-    shared: dict[str, object] = dict(
+    return ModelConfig(
         vocab=1024,
         layers=11,
         mlp_hidden=1536,
-        activation="leaky2",
+        activation=activation,
         init="orthogonal",
         rope_dims=16,
         rope_train_len=1024,
-        qk_gain=1.5,
-        xsa_last=4,
+        qk_gain=qk_gain,
+        xsa_last=xsa_last,
         ln_scale=True,
         skips="plain",
-        bigram_rows=1536,
+        bigram_rows=bigram_rows,
         smear="v1",
+        value_embed_dim=128 if value_embed else 0,
+        value_embed_layers=(9, 10) if value_embed else (),
+        value_residual=value_residual,
+        head_gate=head_gate,
+        tail_layers=tail_layers,
     )
-    return ModelConfig(**{**shared, **changes})  # type: ignore[arg-type]
 
 
-def _sp1024_optim(**changes: object) -> OptimConfig:
-    shared: dict[str, object] = dict(
+def _sp1024_optim(row_normalise: bool = False, swa_every: int = 0, late_qat_below: float = 0.15) -> OptimConfig:
+    return OptimConfig(
+        row_normalise=row_normalise,
         matrix_lr=0.025,
         matrix_wd=0.04,
         embed_lr=0.035,
@@ -141,14 +164,14 @@ def _sp1024_optim(**changes: object) -> OptimConfig:
         grad_clip=0.3,
         warmdown_steps=3500,
         ema_decay=0.997,
+        swa_every=swa_every,
         export="ema",
-        late_qat_below=0.15,
+        late_qat_below=late_qat_below,
     )
-    return OptimConfig(**{**shared, **changes})  # type: ignore[arg-type]
 
 
-def _sp1024_run(name: str) -> RunConfig:
-    return RunConfig(sequence=2048, batch_tokens=786_432, max_seconds=600.0, reserve_seconds=0.5, output=f"runs/{name}")
+def _sp1024_run() -> RunConfig:
+    return RunConfig(sequence=2048, batch_tokens=786_432, max_seconds=600.0, reserve_seconds=0.5)
 
 
 def _sp1024_quant(codec: str, gptq: bool = False) -> QuantConfig:
@@ -169,7 +192,8 @@ def sp1024_398() -> Config:
         name="sp1024_398",
         model=_sp1024_model(activation="relu2", bigram_rows=2048),
         optim=_sp1024_optim(late_qat_below=0.1),
-        run=_sp1024_run("sp1024_398"),
+        place=PlaceConfig(output="runs/sp1024_398"),
+        run=_sp1024_run(),
         quant=_sp1024_quant("zstd"),
         eval=EvalConfig(stride=64, ttt="sgd", ttt_lr=0.002, ttt_epochs=3),
     )
@@ -181,7 +205,8 @@ def sp1024_865() -> Config:
         name="sp1024_865",
         model=_sp1024_model(value_residual=True, head_gate="full"),
         optim=_sp1024_optim(swa_every=50),
-        run=_sp1024_run("sp1024_865"),
+        place=PlaceConfig(output="runs/sp1024_865"),
+        run=_sp1024_run(),
         quant=_sp1024_quant("zstd"),
         eval=EvalConfig(stride=64, ngram="dirichlet", ngram_order=3, ngram_weight=0.05, ngram_tokens=1_000_000),
     )
@@ -191,9 +216,10 @@ def sp1024_1148() -> Config:
     """#1148 whole: value embeddings, banks, GPTQ-lite + lzma, score-first Muon TTT with entropy-adaptive epochs."""
     return Config(
         name="sp1024_1148",
-        model=_sp1024_model(value_embed_dim=128, value_embed_layers=(9, 10)),
+        model=_sp1024_model(value_embed=True),
         optim=_sp1024_optim(),
-        run=_sp1024_run("sp1024_1148"),
+        place=PlaceConfig(output="runs/sp1024_1148"),
+        run=_sp1024_run(),
         quant=_sp1024_quant("lzma"),
         eval=EvalConfig(stride=64, ttt="muon", ttt_lr=0.002, ttt_epochs=3, entropy_epochs=True),
     )
@@ -205,11 +231,10 @@ def sp1024_1406() -> Config:
     """
     return Config(
         name="sp1024_1406",
-        model=_sp1024_model(
-            value_embed_dim=128, value_embed_layers=(9, 10), xsa_last=11, qk_gain=5.0, tail_layers=(4, 5)
-        ),
+        model=_sp1024_model(value_embed=True, xsa_last=11, qk_gain=5.0, tail_layers=(4, 5)),
         optim=_sp1024_optim(row_normalise=True),
-        run=_sp1024_run("sp1024_1406"),
+        place=PlaceConfig(output="runs/sp1024_1406"),
+        run=_sp1024_run(),
         quant=_sp1024_quant("lzma", gptq=True),
         eval=EvalConfig(stride=64, ttt="sgd", ttt_lr=0.002, ttt_epochs=3),
     )
@@ -219,11 +244,12 @@ def sp8192_1541() -> Config:
     """#1541 whole: loops over layers 3..5, two lanes from layer 7, SDClip GPTQ + brotli, score-first SGD TTT."""
     return Config(
         name="sp8192_1541",
-        data=DataConfig(
-            path="data/datasets/fineweb10B_sp8192",
+        place=PlaceConfig(
+            shards="data/datasets/fineweb10B_sp8192",
             tokenizer="data/tokenizers/fineweb_8192_bpe.model",
-            loader="shuffled",
+            output="runs/sp8192_1541",
         ),
+        data=DataConfig(loader="shuffled"),
         model=ModelConfig(
             vocab=8192,
             layers=11,
@@ -259,9 +285,7 @@ def sp8192_1541() -> Config:
             ema_decay=0.9965,
             export="ema",
         ),
-        run=RunConfig(
-            sequence=2048, batch_tokens=786_432, max_seconds=600.0, reserve_seconds=20.0, output="runs/sp8192_1541"
-        ),
+        run=RunConfig(sequence=2048, batch_tokens=786_432, max_seconds=600.0, reserve_seconds=20.0),
         quant=QuantConfig(
             method="sdclip", gptq=True, calibration="train", calibration_batches=64, codec="brotli", byte_shuffle=True
         ),

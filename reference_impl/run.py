@@ -53,15 +53,15 @@ class Validation:
 
 
 def run(config: Config, code_path: str, resume: bool = False) -> dict[str, Any]:
-    """Train and evaluate one configuration; return the fields of RESULT. `code_path` names the counted code."""
+    """Train and evaluate one configuration; return what result.json holds. `code_path` names the counted code."""
     validate(config)
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     rank, world, device = start_group()
-    output = Path(config.run.output)
-    log = Log(output / f"train_seed{config.run.seed}.log", rank, append=resume)
+    output = Path(config.place.output)
+    log = Log(output / f"train_seed{config.place.seed}.log", rank, append=resume)
     started = time.perf_counter()
-    torch.manual_seed(config.run.seed)
+    torch.manual_seed(config.place.seed)
     model = new_model(config, device)
     loader = TrainLoader(config, rank, world)
     validation = open_validation(config, device)
@@ -75,16 +75,18 @@ def run(config: Config, code_path: str, resume: bool = False) -> dict[str, Any]:
     log.line(f"peak memory allocated: {peak} MiB reserved: {peak} MiB")
     outcome = {
         "preset": config.name,
-        "seed": config.run.seed,
+        "seed": config.place.seed,
         "world_size": world,
-        "config": signature(config),
+        "signature": signature(config),
+        "config": dataclasses.asdict(config),
         "targets": len(validation.tokens_N) - 1,
         "results": results,
         "seconds": {**seconds, "total": round(time.perf_counter() - started, 3)},
         "bytes": {"code": ledger.code, "blob": ledger.blob, "total": ledger.total, "limit": ledger.limit},
         "params": sum(p.numel() for p in model.parameters()),
     }
-    log.line(f"RESULT {json.dumps(outcome)}")
+    if log.active:
+        write_bytes_atomically(output / "result.json", json.dumps(outcome, indent=1).encode())
     stop_group()
     return outcome
 
@@ -97,8 +99,8 @@ def new_model(config: Config, device: torch.device) -> Gpt:
 
 def open_validation(config: Config, device: torch.device) -> Validation:
     """Load the validation split and charge bytes to its targets (table, or sidecar for transformed text)."""
-    root = Path(config.data.path)
-    tokenizer = load_tokenizer(Path(config.data.tokenizer), config.model.vocab)
+    root = Path(config.place.shards)
+    tokenizer = load_tokenizer(Path(config.place.tokenizer), config.model.vocab)
     tokens_N = load_validation(val_files(root), config.model.vocab, config.run.sequence)
     if config.data.byte_sidecar:
         bytes_N = load_sidecar(root, len(tokens_N))[1:]
@@ -116,9 +118,9 @@ def header(
     log.line(f"Running Python {platform.python_version()}")
     log.line(f"Running PyTorch {torch.__version__}")
     log.line(f"code_sha256:{hashlib.sha256(read_code(code_path)).hexdigest()}")
-    log.line(f"val_bpb:enabled tokenizer_kind=sentencepiece tokenizer_path={config.data.tokenizer}")
-    log.line(f"train_loader:dataset:{Path(config.data.path).name} train_shards:{len(loader.shards)}")
-    log.line(f"val_loader:shards pattern={config.data.path}/fineweb_val_*.bin tokens:{len(validation.tokens_N) - 1}")
+    log.line(f"val_bpb:enabled tokenizer_kind=sentencepiece tokenizer_path={config.place.tokenizer}")
+    log.line(f"train_loader:dataset:{Path(config.place.shards).name} train_shards:{len(loader.shards)}")
+    log.line(f"val_loader:shards pattern={config.place.shards}/fineweb_val_*.bin tokens:{len(validation.tokens_N) - 1}")
     log.line(f"model_params:{sum(p.numel() for p in model.parameters())}")
     log.line(f"world_size:{world} grad_accum_steps:{VIRTUAL_RANKS // world}")
     log.line(f"attention_mode:gqa num_heads:{shape.heads} num_kv_heads:{shape.kv_heads}")
@@ -131,8 +133,8 @@ def header(
         f"iterations:{settings.iterations} warmup_steps:{settings.warmup_steps} "
         f"max_wallclock_seconds:{settings.max_seconds:.3f}"
     )
-    log.line(f"seed:{settings.seed}")
-    log.line(f"config:{json.dumps(dataclasses.asdict(config))}")
+    log.line(f"seed:{config.place.seed}")
+    log.line(f"config_signature:{signature(config)}")
 
 
 def train(trainer: Trainer, output: Path, log: Log, resume: bool) -> dict[str, float]:
@@ -254,10 +256,10 @@ def evaluate(config: Config, artifact: Path, validation: Validation, log: Log) -
         totals = eval_val_ttt(model, validation.book(), settings, sequence)
         results["ttt"] = record(log, "legal_ttt", totals, time.perf_counter() - started)
     if settings.ttt == "lora":
-        totals = eval_val_lora(model, validation.book(), settings, sequence, config.data.bos_id, config.run.seed)
+        totals = eval_val_lora(model, validation.book(), settings, sequence, config.data.bos_id, config.place.seed)
         results["ttt"] = record(log, "legal_ttt_lora", totals, time.perf_counter() - started)
     if settings.ttt == "phased":
-        totals = eval_val_phased(model, validation.book(), settings, sequence, config.data.bos_id, config.run.seed)
+        totals = eval_val_phased(model, validation.book(), settings, sequence, config.data.bos_id, config.place.seed)
         results["ttt"] = record(log, "legal_ttt_phased", totals, time.perf_counter() - started)
     if settings.ngram != "none":
         totals = eval_val_ngram(model, validation.book(), settings, sequence)
@@ -280,7 +282,7 @@ def bits_label(config: Config) -> str:
 def signature(config: Config) -> str:
     """Short hash of everything that decides a run's numbers (not where it writes)."""
     fields = dataclasses.asdict(config)
-    fields["run"].pop("output")
+    fields["place"] = config.place.seed
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
 

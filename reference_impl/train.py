@@ -35,10 +35,11 @@ def parse(arguments: list[str]) -> tuple[Config, bool, Path | None]:
     parser.add_argument("overrides", nargs="*", metavar="section.field=value", help="any field of config.py")
     options = parser.parse_args(arguments)
     config = apply_overrides(preset(options.preset), options.overrides)
-    changes = {"seed": options.seed, "max_seconds": options.max_seconds, "output": options.output}
-    given = {key: value for key, value in changes.items() if value is not None}
-    config = dataclasses.replace(config, run=dataclasses.replace(config.run, **given))
-    tiny = Path(config.data.path).parent.parent if config.data.path == preset("cpu_tiny").data.path else None
+    seed = config.place.seed if options.seed is None else options.seed
+    seconds = config.run.max_seconds if options.max_seconds is None else options.max_seconds
+    place = dataclasses.replace(config.place, seed=seed, output=options.output or config.place.output)
+    config = dataclasses.replace(config, place=place, run=dataclasses.replace(config.run, max_seconds=seconds))
+    tiny = Path(place.shards).parent.parent if place.shards == preset("cpu_tiny").place.shards else None
     return config, options.resume, tiny
 
 

@@ -25,15 +25,16 @@ class TrainLoader:
         """Open the shards; ConfigError when `world` does not divide 8, DataError on a bad or short shard."""
         if world < 1 or VIRTUAL_RANKS % world:
             raise ConfigError(f"world size {world} does not divide {VIRTUAL_RANKS}")
-        self.kind, self.seed, self.rank, self.world = config.data.loader, config.run.seed, rank, world
+        self.kind, self.seed, self.rank, self.world = config.data.loader, config.place.seed, rank, world
         self.sequence = config.run.sequence
         self.rows = config.run.batch_tokens // (VIRTUAL_RANKS * self.sequence)
         self.step = 0
-        self.shards = [_open_training_shard(path, config) for path in train_files(Path(config.data.path))]
+        self.shards = [_open_training_shard(path, config) for path in train_files(Path(config.place.shards))]
         self.per_shard = [(len(shard) - 1) // self.sequence for shard in self.shards]
+        self.ends = np.cumsum(self.per_shard)
         if sum(self.per_shard) < VIRTUAL_RANKS:
             raise DataError(
-                f"{config.data.path}: expected at least {VIRTUAL_RANKS} sequences, found {sum(self.per_shard)}"
+                f"{config.place.shards}: expected at least {VIRTUAL_RANKS} sequences, found {sum(self.per_shard)}"
             )
         self._orders: dict[tuple[int, int], np.ndarray] = {}
 
@@ -75,12 +76,11 @@ class TrainLoader:
         return self._orders[part, epoch]
 
     def _block(self, block: int, phase: int) -> np.ndarray:
-        for shard, count in zip(self.shards, self.per_shard, strict=True):
-            if block < count:
-                start = min(block * self.sequence + phase, len(shard) - self.sequence - 1)
-                return shard[start : start + self.sequence + 1]
-            block -= count
-        raise IndexError(block)
+        index = int(np.searchsorted(self.ends, block, side="right"))
+        shard = self.shards[index]
+        within = block - (int(self.ends[index]) - self.per_shard[index])
+        start = min(within * self.sequence + phase, len(shard) - self.sequence - 1)
+        return shard[start : start + self.sequence + 1]
 
 
 def _coprime_index(seed: int, part: int, epoch: int, index: int, size: int) -> int:

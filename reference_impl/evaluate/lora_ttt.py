@@ -46,7 +46,7 @@ def eval_val_phased(model: Gpt, book: ScoreBook, config: EvalConfig, sequence: i
         if boundary < len(spans):
             for start, end in group:
                 x, y = book.release(start, end)
-                learner.learn(x, y, config.ttt_lr, 1)
+                learner.learn(x, y, (end - start) // sequence, config.ttt_lr, 1)
         done = boundary
     score_documents(model, book, spans[done:], config, sequence, seed)
     book.settle(0, book.targets)

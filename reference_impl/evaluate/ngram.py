@@ -78,8 +78,9 @@ def eval_val_ngram(model: Gpt, book: ScoreBook, config: EvalConfig, sequence: in
     history: list[int] = []
     for index, members in enumerate(chunks):
         start, end = index * config.ttt_chunk, min((index + 1) * config.ttt_chunk, book.targets)
-        for member in share(len(members), rank_index(), world_size()):
-            score_mixed(model, book, members[member], counts, config)
+        first, last = share(len(members), rank_index(), world_size())
+        for window in members[first:last]:
+            score_mixed(model, book, window, counts, config)
         book.settle(start, end)
         if index == len(chunks) - 1:
             break

@@ -18,8 +18,8 @@ def eval_val_sliding(model: Gpt, book: ScoreBook, sequence: int, stride: int, ba
     `stride` = `sequence` is the plain round-trip evaluation. Windows are shared between ranks.
     """
     windows = plan_windows(book.targets, sequence, stride)
-    mine = [windows[index] for index in share(len(windows), rank_index(), world_size())]
-    score_windows(model, book, mine, batch)
+    first, last = share(len(windows), rank_index(), world_size())
+    score_windows(model, book, windows[first:last], batch)
     return book.totals()
 
 

@@ -30,15 +30,15 @@ def eval_val_ttt(model: Gpt, book: ScoreBook, config: EvalConfig, sequence: int)
     learner = ChunkLearner(model, config, sequence)
     for index, members in enumerate(chunks):
         start, end = index * config.ttt_chunk, min((index + 1) * config.ttt_chunk, book.targets)
-        mine = [members[i] for i in share(len(members), rank_index(), world_size())]
-        score_windows(model, book, mine, config.batch)
+        first, last = share(len(members), rank_index(), world_size())
+        score_windows(model, book, members[first:last], config.batch)
         scored = book.settle(start, end)
         if index == len(chunks) - 1:
             break
         epochs = epochs_for(scored, config)
         rate = 0.5 * config.ttt_lr * (1 + math.cos(math.pi * index / (len(chunks) - 1)))
         x, y = book.release(start, end)
-        learner.learn(x, y, rate, epochs)
+        learner.learn(x, y, (end - start) // sequence, rate, epochs)
     model.eval()
     return book.totals()
 
@@ -62,30 +62,26 @@ class ChunkLearner:
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.velocity = [torch.zeros_like(parameter) for parameter in self.parameters]
 
-    def learn(self, x_N: Tensor, y_N: Tensor, rate: float, epochs: int) -> None:
+    def learn(self, x_N: Tensor, y_N: Tensor, rows: int, rate: float, epochs: int) -> None:
         """Take `epochs` passes over scored tokens x -> y (n,), as sequences shared between ranks; a short tail is
         left out.
         """
-        rows = x_N.numel() // self.sequence
-        if rows == 0:
-            return
-        x_RT = x_N[: rows * self.sequence].view(rows, self.sequence)
-        y_RT = y_N[: rows * self.sequence].view(rows, self.sequence)
         self.model.train()
         for _ in range(epochs):
-            for start in range(0, rows, self.config.batch):
-                self._step(x_RT[start : start + self.config.batch], y_RT[start : start + self.config.batch], rate)
+            for first in range(0, rows, self.config.batch):
+                self._step(x_N, y_N, first, min(first + self.config.batch, rows), rate)
 
-    def _step(self, x_BT: Tensor, y_BT: Tensor, rate: float) -> None:
-        """One update on a batch that all ranks share; a rank without a row joins with zeros."""
-        mine = share(x_BT.size(0), rank_index(), world_size())
+    def _step(self, x_N: Tensor, y_N: Tensor, first: int, last: int, rate: float) -> None:
+        """One update on rows first..last-1, shared between ranks; a rank without a row joins with zeros."""
+        low, high = share(last - first, rank_index(), world_size())
+        start, end = (first + low) * self.sequence, (first + high) * self.sequence
         for parameter in self.parameters:
             parameter.grad = None
-        if len(mine):
-            logits = self.model.logits(x_BT[mine.start : mine.stop]).float()
-            loss = F.cross_entropy(logits.flatten(0, 1), y_BT[mine.start : mine.stop].flatten())
+        if high > low:
+            logits = self.model.logits(x_N[start:end].view(-1, self.sequence)).float()
+            loss = F.cross_entropy(logits.flatten(0, 1), y_N[start:end])
             loss.backward()
-        sum_gradients(self.parameters, len(mine) / x_BT.size(0))
+        sum_gradients(self.parameters, (high - low) / (last - first))
         torch.nn.utils.clip_grad_norm_(self.parameters, self.config.ttt_clip)
         self._update(rate)
 

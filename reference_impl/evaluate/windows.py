@@ -40,9 +40,9 @@ def plan_chunks(windows: list[Window], targets: int, chunk: int) -> list[list[Wi
     return chunks
 
 
-def share(items: int, rank: int, world: int) -> range:
-    """This rank's contiguous share of `items`: floor(n r / N) .. floor(n (r+1) / N)."""
-    return range(items * rank // world, items * (rank + 1) // world)
+def share(items: int, rank: int, world: int) -> tuple[int, int]:
+    """This rank's contiguous share [first, last) of `items`: floor(n r / N) .. floor(n (r+1) / N)."""
+    return items * rank // world, items * (rank + 1) // world
 
 
 def documents(bos_positions: list[int], targets: int) -> list[tuple[int, int]]:

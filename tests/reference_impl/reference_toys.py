@@ -10,7 +10,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from reference_impl.config import Config, DataConfig, EvalConfig, ModelConfig, OptimConfig, QuantConfig, RunConfig
+from reference_impl.config import (
+    Config,
+    DataConfig,
+    EvalConfig,
+    ModelConfig,
+    OptimConfig,
+    PlaceConfig,
+    QuantConfig,
+    RunConfig,
+)
 from reference_impl.data.shards import write_shard
 from reference_impl.evaluate.scorebook import ScoreBook
 from reference_impl.model.gpt import Gpt
@@ -71,7 +80,8 @@ def toy_config(root: Path, output: Path, **model: object) -> Config:
     """A run of a few steps on the toy shards."""
     return Config(
         name="toy",
-        data=DataConfig(path=str(root), tokenizer=str(root / "none.model"), loader="shuffled"),
+        place=PlaceConfig(shards=str(root), tokenizer=str(root / "none.model"), output=str(output)),
+        data=DataConfig(loader="shuffled"),
         model=everything_model(**model),
         optim=OptimConfig(
             row_normalise=True, grad_clip=1.0, momentum_steps=5, schedule="fraction", ema_decay=0.9, export="ema"
@@ -87,7 +97,6 @@ def toy_config(root: Path, output: Path, **model: object) -> Config:
             checkpoint_every=2,
             dtype="float32",
             compile=False,
-            output=str(output),
         ),
         quant=QuantConfig(
             method="sdclip", gptq=True, calibration="train", calibration_batches=2, small_tensor=256, codec="brotli"

@@ -168,7 +168,7 @@ def test_seed_changes_the_data_order_and_bad_worlds_are_refused(toy_data: Path, 
     import dataclasses
 
     config = toy_config(toy_data, tmp_path)
-    other = dataclasses.replace(config, run=dataclasses.replace(config.run, seed=42))
+    other = dataclasses.replace(config, place=dataclasses.replace(config.place, seed=42))
     assert TrainLoader(config, 0, 1).next()[0][0].tolist() != TrainLoader(other, 0, 1).next()[0][0].tolist()
     with pytest.raises(ConfigError, match="world size 3 does not divide 8"):
         TrainLoader(config, 0, 3)

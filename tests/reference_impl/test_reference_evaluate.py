@@ -66,7 +66,7 @@ def test_documents_and_shares_partition() -> None:
     """Document spans cover all targets whether or not the stream starts with BOS; shares cover all items."""
     assert documents([0, 5, 9], 12) == [(0, 5), (5, 9), (9, 12)]
     assert documents([3, 12], 12) == [(0, 3), (3, 12)] and documents([], 4) == [(0, 4)]
-    assert [i for rank in range(8) for i in share(13, rank, 8)] == list(range(13))
+    assert [i for rank in range(8) for i in range(*share(13, rank, 8))] == list(range(13))
     assert by_length([(0, 2), (2, 9), (9, 11)]) == [(2, 9), (0, 2), (9, 11)]
 
 
@@ -219,7 +219,7 @@ def test_muon_adaptation_step_by_hand() -> None:
     reference = trained_toy_model(everything_model())
     reference(ids[None, :16], ids[None, 1:]).backward()
     norm = torch.stack([p.grad.norm() for p in reference.parameters() if p.grad is not None]).norm()
-    learner.learn(ids[:16], ids[1:], 0.1, 1)
+    learner.learn(ids[:16], ids[1:], 1, 0.1, 1)
     for name, parameter in model.named_parameters():
         gradient = reference.get_parameter(name).grad
         gradient = torch.zeros_like(parameter) if gradient is None else gradient * min(1.0, 1.0 / (float(norm) + 1e-6))

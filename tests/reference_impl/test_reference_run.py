@@ -38,8 +38,9 @@ def _stdlib(corpus: Path, output: Path, *overrides: str) -> list[str]:
     """Arguments of a run of seconds on the standard library's text."""
     return [
         "--preset", "cpu_tiny", "--output", str(output), "--max-seconds", "0",
-        f"data.path={corpus}/datasets/tiny_sp512",
-        f"data.tokenizer={corpus}/tokenizers/tiny_512_bpe.model", "model.vocab=512", "model.width=32", "model.layers=2",
+        f"place.shards={corpus}/datasets/tiny_sp512",
+        f"place.tokenizer={corpus}/tokenizers/tiny_512_bpe.model",
+        "model.vocab=512", "model.width=32", "model.layers=2",
         "model.mlp_hidden=64", "run.iterations=12", "run.sequence=32", "run.batch_tokens=512", "run.log_every=4",
         "run.checkpoint_every=4", "eval.stride=16", "eval.ttt_chunk=512", "eval.ttt_epochs=1", *overrides,
     ]  # fmt: skip
@@ -121,7 +122,7 @@ def test_a_whole_run_leaves_a_readable_log_and_artifact(
     assert main(_stdlib(stdlib_corpus, tmp_path)) == 0
     text = (tmp_path / "train_seed1337.log").read_text()
     assert text == capsys.readouterr().out
-    result = json.loads(text.split("RESULT ")[1])
+    result = json.loads((tmp_path / "result.json").read_text())
     sizes = result["bytes"]
     assert sizes["total"] == sizes["code"] + sizes["blob"]
     assert sizes["blob"] == (tmp_path / "final_model.bin").stat().st_size
@@ -166,7 +167,7 @@ def _short_validation(config: Config, corpus: Path, folder: Path) -> Config:
     for path in source.glob("fineweb_train_*.bin"):
         write_shard(target / path.name, open_shard(path))
     write_shard(target / "fineweb_val_000000.bin", open_shard(source / "fineweb_val_000000.bin")[:700])
-    return dataclasses.replace(config, data=dataclasses.replace(config.data, path=str(target)))
+    return dataclasses.replace(config, place=dataclasses.replace(config.place, shards=str(target)))
 
 
 def test_resume_after_kill_ends_as_an_uninterrupted_run(stdlib_corpus: Path, tmp_path: Path) -> None:
@@ -223,5 +224,5 @@ def test_errors_are_one_sentence_and_exit_code_two(capsys: pytest.CaptureFixture
     """Unknown overrides and missing data do not end in a traceback."""
     assert main(["optim.nothing=1"]) == 2
     assert "unknown override 'optim.nothing=1'" in capsys.readouterr().err
-    assert main(["--preset", "naive_baseline", f"data.path={tmp_path}", "model.layers=1"]) == 2
+    assert main(["--preset", "naive_baseline", f"place.shards={tmp_path}", "model.layers=1"]) == 2
     assert "fineweb_train" in capsys.readouterr().err

@@ -23,6 +23,10 @@ from auditor.interp.values import (
 from auditor.model.source import Span
 
 
+CALLS_PER_FUNCTION = 4_000
+"""Calls of one function that are followed; recursive walks over large structures would take the whole budget."""
+
+
 def call(m: Machine, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call any value."""
     m.tick()
@@ -47,6 +51,12 @@ def _call_bound(m: Machine, bound: Bound, args: tuple[Any, ...], kwargs: dict[st
     receiver = bound.receiver
     if isinstance(bound.function, Function):
         from auditor.interp.modules import is_neural, neural_call
+        from auditor.interp.objects import OPTIMIZER
+
+        if isinstance(receiver, Instance) and receiver.library == "torch.optim.Optimizer":
+            # A submitted optimiser is taken by its contract: a step applies the gradients to its parameters.
+            if bound.function.name in OPTIMIZER:
+                return OPTIMIZER[bound.function.name](m, receiver, args, kwargs)
 
         if isinstance(receiver, Instance) and is_neural(m, receiver, bound.function, args, kwargs):
             return neural_call(m, receiver, args, kwargs, bound.function.name)
@@ -97,6 +107,11 @@ def instantiate(m: Machine, cls: Class, args: tuple[Any, ...], kwargs: dict[str,
         if isinstance(post, Function):
             call_function(m, post, (made,), {}, made)
     external = cls.external_bases()
+    if any(base.startswith("torch.nn.") and base.endswith(_LAYERS) for base in external):
+        from auditor.interp.modules import parameter
+
+        made.attrs.setdefault("weight", parameter(m, cls.name))
+        made.attrs["weight"].mark |= Mark.OWNED
     if any(base.endswith("Optimizer") or ".optim." in base for base in external):
         made.library = "torch.optim.Optimizer"
         made.attrs.setdefault("params", args[0] if args else kwargs.get("params"))
@@ -109,11 +124,16 @@ def instantiate(m: Machine, cls: Class, args: tuple[Any, ...], kwargs: dict[str,
     return made
 
 
+_LAYERS = ("Linear", "Embedding", "LayerNorm", "RMSNorm", "Conv1d", "Parameter")
+
+
 def _reads_settings(cls: Class) -> bool:
-    return any(
-        isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "parse_args")
-        for node in ast.walk(cls.node)
-    )
+    if cls.reads_settings is None:
+        cls.reads_settings = any(
+            isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "parse_args")
+            for node in ast.walk(cls.node)
+        )
+    return cls.reads_settings
 
 
 def _field_names(cls: Class) -> list[str]:
@@ -129,6 +149,9 @@ def call_function(
 ) -> Any:
     """Interpret a submitted function; what it returns is wrapped so that its origin in this call can be seen."""
     if len(m.frames) >= m.limits.call_depth:
+        return m.unknown(*args, *kwargs.values())
+    m.called[id(function.node)] += 1
+    if m.called[id(function.node)] > CALLS_PER_FUNCTION:
         return m.unknown(*args, *kwargs.values())
     active = sum(frame.scope.names is function.node for frame in m.frames)
     if active >= 3:

@@ -86,7 +86,7 @@ def _keyed_read(m: Machine, container: Any, key: Sym) -> Sym:
     node = m.node(
         Kind.CACHE_READ, [key.node], state=[held], region=value_region(key), keyed=_key_arrays(key), exact=not key.keys
     )
-    return Sym(node, pos=key.pos, shape=key.shape, mark=Mark.TABLE)
+    return Sym(node, pos=key.pos, shape=key.shape, keys=key.keys, mark=Mark.LOOKUP)
 
 
 def _key_arrays(key: Sym) -> tuple[np.ndarray, ...]:
@@ -219,7 +219,7 @@ def _data_item(m: Machine, container: Sym, parts: tuple[Any, ...], data: list[Sy
             exact=len(keyed) > 1 or not key.keys,
             table=container.name,
         )
-        return Sym(node, shape=key.shape, pos=key.pos, keys=key.keys, mark=container.mark & ~Mark.TABLE | Mark.TABLE)
+        return Sym(node, shape=key.shape, pos=key.pos, keys=key.keys, mark=container.mark & ~Mark.TABLE | Mark.LOOKUP)
     shape = first.shape if len(parts) == 1 else None
     return Sym(m.merge(container, *data), shape=shape, mark=container.mark)
 
@@ -294,7 +294,7 @@ def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
         return
     container.node = carried
     if isinstance(value, Sym):
-        container.mark |= value.mark & (Mark.TOKENS | Mark.NLL | Mark.TRAIN | Mark.LOGITS | Mark.BYTES)
+        container.mark |= value.mark & _STORED
     if len(parts) == 1 and isinstance(parts[0], Sym) and parts[0].name == MASK:
         _masked_store(m, container, parts[0], value)
         return
@@ -303,12 +303,13 @@ def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
         container.val = None
         return
     if isinstance(value, Sym) and value.pos is not None:
-        if container.pos is None or not container.pos.flags.writeable:
-            fresh = np.full(container.shape, -1, dtype=np.int32)
-            if container.pos is not None:
-                fresh[...] = container.pos
-            container.pos = fresh
+        container.pos = _writable(container.pos, container.shape)
         _store(container.pos, plain, value.pos)
+        kept = [_writable(key, container.shape) for key in container.keys]
+        kept += [_writable(None, container.shape) for _ in value.keys[len(kept) :]]
+        for slot, key in zip(kept, value.keys, strict=False):
+            _store(slot, plain, key)
+        container.keys = tuple(kept)
         container.val = None
     elif container.val is not None:
         known = value.val if isinstance(value, Sym) else value
@@ -320,6 +321,17 @@ def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
             container.val = None
 
 
+_STORED = Mark.TOKENS | Mark.NLL | Mark.TRAIN | Mark.LOGITS | Mark.BYTES | Mark.LOOKUP
+
+
+def _writable(array: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    """Return an array of positions that may be written to without changing what shares it."""
+    fresh = np.full(shape, -1, dtype=np.int32)
+    if array is not None:
+        fresh[...] = array
+    return fresh
+
+
 def _masked_store(m: Machine, container: Sym, mask: Sym, value: Any) -> None:
     """Store under an undecided condition: the container keeps its positions, or takes those of the value."""
     container.val = None
@@ -327,7 +339,7 @@ def _masked_store(m: Machine, container: Sym, mask: Sym, value: Any) -> None:
         if container.pos is None and value.pos.size == int(np.prod(container.shape)):
             container.pos, container.keys = value.pos.reshape(container.shape), ()
             container.keys = tuple(k.reshape(container.shape) for k in value.keys if k.size == container.pos.size)
-        container.mark |= value.mark & (Mark.TABLE | Mark.NLL | Mark.TOKENS)
+        container.mark |= value.mark & (Mark.LOOKUP | Mark.NLL | Mark.TOKENS)
 
 
 def _store(array: np.ndarray, index: tuple[Any, ...], value: Any) -> None:

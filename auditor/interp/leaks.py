@@ -86,8 +86,10 @@ class _Index:
 
 def _leaks_of(score: Score, index: _Index, frame: int) -> Iterator[Leak]:
     known = index.learned[score.loss.index]
+    if score.loss.info.get("unplaced"):
+        return
     overlap = known.trained & score.counted
-    if overlap:
+    if overlap and (score.exact or overlap.count == score.counted.count):
         yield _by_gradient(score, overlap, index, frame)
     overlap = known.fitted & score.counted
     if overlap and not known.trained & score.counted:

@@ -30,6 +30,7 @@ def make_loss(m: Machine, prediction: Any, target: Any, reduction: str = "mean",
         text=via,
         train=train,
         unplaced=unplaced,
+        whole=reduction != "none",
         learnable=m.grad_off == 0,
         target=target.node if isinstance(target, Sym) else None,
     )

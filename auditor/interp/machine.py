@@ -6,7 +6,7 @@ It holds state and small helpers only; what statements, expressions, calls and t
 from __future__ import annotations
 
 import ast
-import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -121,6 +121,7 @@ class Machine:
         """(file, layer, line) of every statement executed."""
         self.calls: dict[int, tuple[str, Span]] = {}
         """Call id -> (qualified function name, where it is defined)."""
+        self.called: Counter[int] = Counter()
         self.raised: list[tuple[str, Span]] = []
         """Exceptions that left the program, with their place."""
         self.reads: dict[str, Any] = {}
@@ -129,7 +130,6 @@ class Machine:
         self.steps = 0
         self.counter = 0
         self.hooks: list[tuple[Any, Any]] = []
-        self.deadline = time.monotonic() + limits.seconds
         self.grad_off = 0
         self.origin = np.arange(world.val_tokens, dtype=np.int32)
         self.bos = _document_starts(world.val_tokens)
@@ -139,8 +139,6 @@ class Machine:
         self.steps += amount
         if self.steps > self.limits.steps:
             raise BudgetExceeded("interpretation steps", self.limits.steps)
-        if self.steps & 0x3FF == 0 and time.monotonic() > self.deadline:
-            raise BudgetExceeded("interpretation seconds", self.limits.seconds)
 
     @property
     def frame(self) -> Frame:

@@ -104,7 +104,8 @@ def _container_method(m: Machine, receiver: Any, name: str, args: tuple[Any, ...
     if isinstance(receiver, dict) and name in ("get", "pop", "setdefault", "update"):
         return _dict_method(m, receiver, name, args, kwargs)
     try:
-        return getattr(receiver, name)(*args, **kwargs)
+        result = getattr(receiver, name)(*args, **kwargs)
+        return list(result) if name in ("items", "keys", "values") else result
     except (TypeError, ValueError, IndexError, KeyError, AttributeError, UnicodeError, LookupError):
         return m.unknown(receiver, *args)
 

@@ -16,8 +16,8 @@ from auditor.interp.operators import value_region
 from auditor.interp.region import Region
 from auditor.interp.values import MISSING, Bound, Class, Function, Instance, Mark, Sym
 
-_LAYER_THRESHOLD = 2
-"""Library layers below a class from which on it counts as a network (and not as, say, a mixing table)."""
+NETWORK_PARAMETERS = 4
+"""Parameter tensors from which on a module counts as a network (and not as, say, a mixer of two experts)."""
 VOCABULARY = 1024
 """Size of the stand-in's last axis of logits; only shapes use it."""
 
@@ -146,25 +146,6 @@ def state_nodes(value: Any) -> list[Node]:
     return list({s.node.index: s.node for s in reachable(value, buffers=True) if s.node is not None}.values())
 
 
-def _count_layers(receiver: Instance) -> int:
-    seen: set[int] = set()
-    stack: list[Any] = [receiver]
-    layers = 0
-    while stack and layers < _LAYER_THRESHOLD:
-        item = stack.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        if isinstance(item, Instance):
-            layers += item.library.startswith("torch.nn.") and "items" not in item.attrs
-            stack.extend(item.attrs.values())
-        elif isinstance(item, (list, tuple)):
-            stack.extend(item[:16])
-        elif isinstance(item, dict):
-            stack.extend(list(item.values())[:16])
-    return layers
-
-
 def is_neural(
     m: Machine, receiver: Instance, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> bool:
@@ -172,7 +153,7 @@ def is_neural(
     if not is_module(receiver):
         return False
     tensors = [v for v in (*args, *kwargs.values()) if isinstance(v, Sym) and v.mark & _DATA]
-    if not tensors or _count_layers(receiver) < _LAYER_THRESHOLD:
+    if not tensors or len(reachable(receiver)) < NETWORK_PARAMETERS:
         return False
     return function.name != "__init__" and _returns(function)
 

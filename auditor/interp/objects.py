@@ -58,7 +58,7 @@ def call_object_method(m: Machine, receiver: Instance, name: str, args: tuple[An
     return m.unknown(receiver, *args, *kwargs.values())
 
 
-def _marks(args: tuple[Any, ...]) -> Mark:
+def _marks(args: tuple[Any, ...]) -> int:
     mark = Mark.NONE
     for value in args:
         if isinstance(value, Sym):

@@ -225,7 +225,7 @@ def elementwise(
 def _blend(m: Machine, made: Sym, syms: list[Sym]) -> None:
     """Record that losses are mixed with values looked up in a table, and whether the look-up knew the target."""
     losses = [s for s in syms if s.mark & Mark.NLL and s.pos is not None]
-    tables = [s for s in syms if s.mark & Mark.TABLE and not s.mark & Mark.NLL and s.pos is not None]
+    tables = [s for s in syms if s.mark & Mark.LOOKUP and not s.mark & Mark.NLL and s.pos is not None]
     if not losses or not tables or made.pos is None:
         return
     target = losses[0].pos
@@ -238,7 +238,7 @@ def _blend(m: Machine, made: Sym, syms: list[Sym]) -> None:
     made.node = m.node(Kind.OP, [made.node], text="blend", blend=True, keyed=keyed, region=Region.of(made.pos))
 
 
-def _mark_of(mark: Mark, syms: list[Sym], arithmetic: type[ast.AST] | None) -> Mark:
+def _mark_of(mark: int, syms: list[Sym], arithmetic: type[ast.AST] | None) -> int:
     normal = all(sym.mark & Mark.NORMAL for sym in syms if sym.mark & (Mark.LOGITS | Mark.NORMAL))
     return mark if normal and arithmetic in (ast.Add, ast.Mult, ast.Sub) else mark & ~Mark.NORMAL
 

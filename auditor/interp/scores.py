@@ -14,6 +14,8 @@ class Score:
 
     loss: Node
     counted: Region
+    exact: bool = True
+    """False where it is not known which of the loss's positions are counted (context of a window may be in it)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Composition:
 def compose(root: Node, cap: int = 60_000) -> Composition:
     """Walk from the printed value back to its losses; a REDUCE on the way narrows what is counted."""
     counted: dict[int, list[Region]] = {}
+    inexact: set[int] = set()
     losses: dict[int, Node] = {}
     found: dict[Kind, dict[int, Node]] = {}
     blends: dict[int, Node] = {}
@@ -51,6 +54,8 @@ def compose(root: Node, cap: int = 60_000) -> Composition:
                 losses[node.index] = node
                 region = node.region & narrowing.region if narrowing is not None and narrowing.region else node.region
                 counted.setdefault(node.index, []).append(region)
+                if (narrowing is None or not narrowing.region) and not node.info.get("whole"):
+                    inexact.add(node.index)
             if node.info.get("mixed") is None:
                 continue
         if node.kind in (Kind.CACHE_READ, Kind.SELECT, Kind.NATIVE, Kind.UNMODELLED):
@@ -59,7 +64,7 @@ def compose(root: Node, cap: int = 60_000) -> Composition:
             blends[node.index] = node
         inner = node if node.kind is Kind.REDUCE and narrowing is None else narrowing
         stack.extend((parent, inner) for parent in node.parents)
-    scores = tuple(Score(losses[i], Region.union(counted[i])) for i in sorted(losses))
+    scores = tuple(Score(losses[i], Region.union(counted[i]), i not in inexact) for i in sorted(losses))
     return Composition(
         scores=tuple(score for score in scores if score.counted),
         blends=tuple(blends[i] for i in sorted(blends)),

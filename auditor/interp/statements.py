@@ -19,6 +19,8 @@ from auditor.model.source import Span
 
 PURE_ITERATIONS = 3_000
 """Iterations of a loop that only moves known integers about (window lists, document lists)."""
+LOOP_STEPS = 60_000
+"""Steps that one loop over known integers may take before it is sampled as well."""
 EVENT_ITERATIONS = 3
 """Iterations of a loop in which something happens to data: the first three, then the last."""
 
@@ -83,7 +85,7 @@ def _if(m: Machine, s: ast.If) -> None:
         # A check that raises: the run that printed the logs passed it.
         execute(m, s.orelse)
         return
-    if decided is not True and _leaves_loop(s) and _forced(m):
+    if decided is not True and _forced(m) and _leaves_loop(s):
         decided = True
     if decided is True:
         execute(m, s.body)
@@ -157,8 +159,8 @@ def _for(m: Machine, s: ast.For | ast.AsyncFor) -> None:
     loop = Loop(s, m.ident())
     frame = m.frame
     frame.loops.append(loop)
-    broken = False
-    start_events, index = len(m.nodes), 0
+    broken = skipped = False
+    start_events, start_steps, index = len(m.nodes), m.steps, 0
     try:
         while index < count:
             loop.iteration = index
@@ -172,10 +174,14 @@ def _for(m: Machine, s: ast.For | ast.AsyncFor) -> None:
                 break
             index += 1
             eventful = len(m.nodes) > start_events
-            if index < count - 1 and (index >= PURE_ITERATIONS or (eventful and index >= EVENT_ITERATIONS)):
+            costly = index >= PURE_ITERATIONS or m.steps - start_steps > LOOP_STEPS
+            if index < count - 1 and (costly or eventful) and index >= EVENT_ITERATIONS:
                 index = count - 1
+                skipped = True
     finally:
         _leave(frame.loops, loop)
+    if skipped:
+        _forget_counters(m, s.body)
     if not broken:
         execute(m, s.orelse)
 
@@ -184,7 +190,7 @@ def _while(m: Machine, s: ast.While) -> None:
     loop = Loop(s, m.ident())
     frame = m.frame
     frame.loops.append(loop)
-    start_events = len(m.nodes)
+    start_events, start_steps = len(m.nodes), m.steps
     try:
         while True:
             m.tick()
@@ -192,7 +198,8 @@ def _while(m: Machine, s: ast.While) -> None:
             if decided is False or (decided is None and loop.iteration >= 2) or loop.forced:
                 break
             eventful = len(m.nodes) > start_events
-            loop.forced = loop.iteration >= (EVENT_ITERATIONS if eventful else PURE_ITERATIONS)
+            costly = loop.iteration >= PURE_ITERATIONS or m.steps - start_steps > LOOP_STEPS
+            loop.forced = (costly or eventful) and loop.iteration >= EVENT_ITERATIONS
             try:
                 execute(m, s.body)
             except ContinueSignal:
@@ -202,7 +209,26 @@ def _while(m: Machine, s: ast.While) -> None:
             loop.iteration += 1
     finally:
         _leave(frame.loops, loop)
+    if loop.forced:
+        _forget_counters(m, s.body)
     execute(m, s.orelse)
+
+
+def _forget_counters(m: Machine, body: list[ast.stmt]) -> None:
+    """Make numbers unknown that a sampled loop counted up: iterations were left out, so their value is not the run's."""
+    for name in _counters(body):
+        value = m.frame.scope.variables.get(name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            m.frame.scope.variables[name] = Sym(shape=(), name="scalar")
+
+
+def _counters(body: list[ast.stmt]) -> set[str]:
+    return {
+        node.target.id
+        for statement in body
+        for node in ast.walk(statement)
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name)
+    }
 
 
 def _leave(loops: list[Loop], loop: Loop) -> None:

@@ -8,7 +8,6 @@ integer content (for index arithmetic) and per-element token positions may be. N
 from __future__ import annotations
 
 import ast
-from enum import IntFlag
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,8 @@ POSITION_CAP = 8_500_000
 """Largest array that is held element by element; beyond it only shapes are kept."""
 
 
-class Mark(IntFlag):
-    """What a `Sym` is known to be, from where it came from and never from its name."""
+class Mark:
+    """What a `Sym` is known to be, from where it came from and never from its name. Plain ints, to be or-ed."""
 
     NONE = 0
     TOKENS = 1
@@ -47,6 +46,8 @@ class Mark(IntFlag):
     """Output of a model that is not a loss."""
     OWNED = 4096
     """A parameter that hangs below a module."""
+    LOOKUP = 8192
+    """Read out of a table at a key made of data."""
     NORMAL = 2048
     """Sums to one over its last axis by construction (softmax or a division by its own sum)."""
 
@@ -64,7 +65,7 @@ class Sym:
         val: np.ndarray | None = None,
         pos: np.ndarray | None = None,
         keys: tuple[np.ndarray, ...] = (),
-        mark: Mark = Mark.NONE,
+        mark: int = Mark.NONE,
         name: str = "",
     ) -> None:
         self.node = node
@@ -85,7 +86,7 @@ class Sym:
                 self.shape = source.shape
 
     def __repr__(self) -> str:
-        return f"Sym({self.name or self.mark!r}, shape={self.shape})"
+        return f"Sym({self.name or self.mark}, shape={self.shape})"
 
 
 class Text:
@@ -145,7 +146,7 @@ class Function:
 class Class:
     """A class of the submission."""
 
-    __slots__ = ("attrs", "bases", "dataclass", "fields", "module", "name", "node")
+    __slots__ = ("attrs", "bases", "dataclass", "fields", "module", "name", "node", "reads_settings")
 
     def __init__(self, node: ast.ClassDef, module: ModuleInfo, bases: tuple[Any, ...]) -> None:
         self.node, self.module, self.bases = node, module, bases
@@ -153,6 +154,8 @@ class Class:
         self.attrs: dict[str, Any] = {}
         self.fields: list[str] = []
         self.dataclass = False
+        self.reads_settings: bool | None = None
+        """Whether its body reads the environment or the command line; None until asked."""
 
     def lookup(self, name: str) -> Any:
         """Return a class attribute along the bases, or `MISSING`."""

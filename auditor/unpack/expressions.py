@@ -7,8 +7,8 @@ import posixpath
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from auditor.unpack import calls, methods, sinks, statements
-from auditor.unpack.state import State, absolute
+from auditor.unpack import calls, filesystem, methods, sinks, statements
+from auditor.unpack.state import State
 from auditor.unpack.values import (
     UNKNOWN,
     Code,
@@ -84,7 +84,7 @@ def attribute(state: State, owner: Value, name: str) -> Value:
         known = calls.environment_value(state, full)
         return Ref(full) if known is None else known
     if isinstance(owner, PathValue):
-        return _path_attribute(owner, name)
+        return filesystem.path_attribute(owner, name)
     if isinstance(owner, (Spec, ModuleValue)):
         if name == "__dict__":
             return Namespace(owner)
@@ -101,23 +101,6 @@ def attribute(state: State, owner: Value, name: str) -> Value:
 
 def _is_type(ref: Ref) -> bool:
     return ref.name.startswith("builtins.") and ref.name[9:] in _BUILTIN_TYPES
-
-
-def _path_attribute(owner: PathValue, name: str) -> Value:
-    path = owner.path
-    if name == "parent":
-        return PathValue(posixpath.dirname(absolute(path)))
-    if name == "parents":
-        parts, here = [], absolute(path)
-        while here != "/":
-            here = posixpath.dirname(here)
-            parts.append(PathValue(here))
-        return Sequence_(list(parts), "tuple")
-    if name in ("name", "stem", "suffix"):
-        base = posixpath.basename(path)
-        stem, suffix = posixpath.splitext(base)
-        return Const({"name": base, "stem": stem, "suffix": suffix}[name])
-    return Method(owner, name)
 
 
 def _call(state: State, node: ast.Call, scope: Scope) -> Value:
@@ -204,78 +187,15 @@ def _method(
     if isinstance(owner, Spec):
         return sinks.load_spec(state, node, owner, name, args)
     if isinstance(owner, FileValue):
-        return _file_method(state, owner, name, args)
+        return filesystem.file_method(state, owner, name, args)
     if isinstance(owner, PathValue):
-        return _path_method(state, owner, name, args, kwargs)
+        return filesystem.path_method(state, owner, name, args, kwargs)
     if isinstance(owner, Const) and isinstance(owner.value, bytes) and name in ("read", "getvalue", "getbuffer"):
         return owner if not args else methods.subscript(owner, UNKNOWN, (Const(None), args[0], Const(None)))
     result = methods.call_method(state, owner, name, args, kwargs)
     if result is UNKNOWN:
         _forget(args, kwargs)
     return result
-
-
-def _file_method(state: State, file: FileValue, name: str, args: Sequence[Value]) -> Value:
-    if name in ("__enter__",):
-        return file
-    if name == "write" and args:
-        content = args[0]
-        if isinstance(content, Const) and isinstance(content.value, str):
-            content = Const(content.value.encode("utf-8", "surrogatepass"), content.trail)
-        before = state.written.get(absolute(file.path)) if file.position or "a" in file.mode else None
-        joined = methods.binary(state, ast.Add(), before, content) if before is not None else content
-        state.written[absolute(file.path)] = joined
-        file.position = 1
-        return UNKNOWN
-    if name == "seek" and args and isinstance(args[0], Const) and isinstance(args[0].value, int):
-        file.position = args[0].value
-        return args[0]
-    if name not in ("read", "readlines", "readline"):
-        return UNKNOWN
-    content = state.read(file.path)
-    if isinstance(content, Const) and file.position > 0:
-        content = Const(content.value[file.position :], content.trail)
-    if args and name == "read":
-        content = methods.subscript(content, UNKNOWN, (Const(None), args[0], Const(None)))
-    elif name == "read" and isinstance(content, Const):
-        file.position += len(content.value)
-    if "b" not in file.mode:
-        content = sinks.as_text(content)
-    if name == "read" or not isinstance(content, Const):
-        return content if name == "read" else UNKNOWN
-    lines = content.value.splitlines(keepends=True)
-    if name == "readlines":
-        return methods.lift(lines, content.trail)
-    file.position += len(lines[0]) if lines else 0
-    return Const(lines[0] if lines else content.value, content.trail)
-
-
-def _path_method(state: State, owner: PathValue, name: str, args: Sequence[Value], kwargs: dict[str, Value]) -> Value:
-    try:
-        if name in ("resolve", "absolute", "expanduser"):
-            return PathValue(absolute(owner.path))
-        if name in ("as_posix", "__str__", "__fspath__"):
-            return Const(owner.path)
-        if name == "joinpath":
-            return PathValue(posixpath.join(owner.path, *(calls.path_text(arg) for arg in args)))
-        if name == "with_name":
-            return PathValue(posixpath.join(posixpath.dirname(owner.path), calls.path_text(args[0])))
-        if name == "with_suffix":
-            return PathValue(posixpath.splitext(owner.path)[0] + calls.path_text(args[0]))
-    except LookupError:
-        return UNKNOWN
-    if name == "read_bytes":
-        return state.read(owner.path)
-    if name == "read_text":
-        return sinks.as_text(state.read(owner.path))
-    if name == "open":
-        return calls.call(state, "builtins.open", [owner, *args], kwargs)
-    if name in ("write_text", "write_bytes") and args:
-        return _file_method(state, FileValue(owner.path, "w"), "write", args)
-    if name in ("exists", "is_file"):
-        known = state.read(owner.path) is not UNKNOWN
-        return Const(True) if known else UNKNOWN
-    return UNKNOWN
 
 
 def _binary(state: State, node: ast.BinOp, scope: Scope) -> Value:

@@ -138,17 +138,6 @@ def _process(state: State, node: ast.Call, name: str, args: Sequence[Value]) -> 
     return UNKNOWN
 
 
-def as_text(value: Value) -> Value:
-    """Decode known bytes as UTF-8 text with universal newlines, as open() in text mode does."""
-    if isinstance(value, Const) and isinstance(value.value, bytes):
-        try:
-            text = value.value.decode("utf-8")
-        except UnicodeDecodeError:
-            return UNKNOWN
-        return Const(text.replace("\r\n", "\n").replace("\r", "\n"), value.trail)
-    return value
-
-
 def _add(
     state: State,
     node: ast.Call,

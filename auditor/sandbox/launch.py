@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from auditor.errors import SandboxUnavailable
-from auditor.sandbox import argv, runtime, seccomp
+from auditor.sandbox import argv, runtime
 from auditor.sandbox.capabilities import Capabilities
+from auditor.sandbox.orders import orders
 from auditor.sandbox.pump import Pump
-from auditor.sandbox.request import Action, CollectedFile, Runtime, SandboxLevel, SandboxRequest, SandboxResult
+from auditor.sandbox.request import Action, CollectedFile, SandboxLevel, SandboxRequest, SandboxResult
 
 _CHANNELS = ("stdout", "stderr", "report", "actions")
 _INNER = ("lock", "inner")
@@ -89,7 +90,7 @@ def execute(request: SandboxRequest, level: SandboxLevel, able: Capabilities) ->
 def _execute(request: SandboxRequest, level: SandboxLevel, able: Capabilities, root: str) -> SandboxResult:
     chosen = request.runtime or runtime.describe()
     pipes = _pipes()
-    payload = _payload(_config(request, level, able, root, chosen, pipes), request)
+    payload = _payload(orders(request, level, able, root, chosen, pipes.write), request)
     try:
         command = argv.python(chosen, payload, pipes.write["control"])
         if level == SandboxLevel.BWRAP:
@@ -135,84 +136,6 @@ def _caps(request: SandboxRequest) -> dict[str, int]:
     limits = request.limits
     caps = dict.fromkeys(_CHANNELS, limits.output_bytes)
     return caps | {"control": limits.collect_total_bytes + 1024 * limits.collect_files + (1 << 20)}
-
-
-def _config(
-    request: SandboxRequest,
-    level: SandboxLevel,
-    able: Capabilities,
-    root: str,
-    chosen: Runtime,
-    pipes: _Pipes,
-) -> dict[str, Any]:
-    """Return the supervisor's orders as JSON-ready data."""
-    wrapped, limits = level == SandboxLevel.BWRAP, request.limits
-    machine = seccomp.machine()
-    block = seccomp.build(machine, request.forks) if machine is not None and level >= SandboxLevel.LOCK else None
-    env = {"HOME": root, "TMPDIR": root, "SANDBOX_REPORT_FD": str(pipes.write["report"]), "PATH": "/usr/bin:/bin"}
-    drop = None
-    if able.root:
-        drop = {"uid": able.drop_uid, "keep_search": able.closed_to_others(chosen, wrapped)}
-    return {
-        "root": root,
-        "cwd": request.cwd,
-        "argv": list(request.argv),
-        "env": {**env, **request.env},
-        "entry": request.name,
-        "code_bytes": len(request.code),
-        "path_first": [os.path.join(root, path) for path in request.import_paths],
-        "path_last": list(chosen.site),
-        "readable": [*argv.readable(chosen, wrapped), *([] if request.writable else [root])],
-        "writable": argv.writable(wrapped, root if request.writable else None),
-        "landlock": level >= SandboxLevel.LOCK,
-        "filter": block.program.hex() if block else "",
-        "pid_slots": block.pid_slots if block else (),
-        "drop": drop,
-        "rlimits": _rlimits(request, os.getuid() if able.drop_uid is None else able.drop_uid),
-        "watch": {
-            "wall_seconds": limits.wall_seconds,
-            "resident_bytes": limits.resident_bytes,
-            "processes": limits.processes,
-            "scratch_bytes": limits.scratch_bytes,
-        },
-        "forks": request.forks,
-        "scratch_check": ("system" if wrapped else "walk") if request.writable else "none",
-        "remove": not wrapped,
-        "bound": wrapped,
-        "collect": list(request.collect),
-        "collect_limits": {
-            "files": limits.collect_files,
-            "file_bytes": limits.collect_file_bytes,
-            "total_bytes": limits.collect_total_bytes,
-        },
-        "report_fd": pipes.write["report"],
-        "actions_fd": pipes.write["actions"],
-    }
-
-
-def _rlimits(request: SandboxRequest, uid: int) -> dict[str, int]:
-    """Return the resource limits of a run by `uid`, whose other tasks the kernel counts too."""
-    limits = request.limits
-    return {
-        "AS": limits.address_bytes,
-        "NPROC": limits.processes + _tasks_of(uid),
-        "CPU": limits.cpu_seconds,
-        "FSIZE": limits.file_bytes,
-        "NOFILE": limits.open_files,
-        "CORE": 0,
-        "MEMLOCK": 0,
-    }
-
-
-def _tasks_of(uid: int) -> int:
-    """Return how many threads `uid` has on this machine now."""
-    total = 0
-    for name in os.listdir("/proc"):
-        if name.isdecimal():
-            with contextlib.suppress(OSError):
-                if os.stat(f"/proc/{name}").st_uid == uid:
-                    total += len(os.listdir(f"/proc/{name}/task"))
-    return total
 
 
 def _payload(config: dict[str, Any], request: SandboxRequest) -> int:

@@ -13,18 +13,29 @@ from dataclasses import dataclass
 
 from auditor.sandbox.syscalls import ARCHITECTURES, numbers
 
-_LOAD, _JEQ, _JSET, _RET = 0x20, 0x15, 0x45, 0x06
+_LOAD, _JEQ, _JSET, _AND, _RET = 0x20, 0x15, 0x45, 0x54, 0x06
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 
 _CLONE_THREAD = 0x00010000
 _CLONE_NEW = 0x7E020000
 """CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET of linux/sched.h."""
+_O_TRUNC, _O_ACCMODE = 0o1000, 0o3
+"""Opening for reading with O_TRUNC empties a file, and landlock sees only the reading before its third version."""
 _IOCTLS = (0x5401, 0x541B, 0x5451, 0x5450, 0x5421, 0x5413)
 """TCGETS, FIONREAD, FIOCLEX, FIONCLEX, FIONBIO, TIOCGWINSZ; TIOCSTI and every driver's own are not among them."""
 _FCNTLS = (0, 1, 2, 3, 4, 5, 6, 7, 1030, 1032, 1034, 36, 37, 38)
 """Duplication, flags and locks; not F_SETOWN (signals to others) and not F_SETPIPE_SZ (memory outside the limits)."""
 _PRCTLS = (15, 16, 3, 39, 23, 21, 0x53564D41)
 """PR_SET_NAME, GET_NAME, GET_DUMPABLE, GET_NO_NEW_PRIVS, CAPBSET_READ, GET_SECCOMP, PR_SET_VMA (names of mappings)."""
+
+_LISTED: dict[str, tuple[int, tuple[int, ...], int]] = {
+    "ioctl": (1, _IOCTLS, errno.ENOTTY),
+    "fcntl": (1, _FCNTLS, errno.EPERM),
+    "prctl": (0, _PRCTLS, errno.EPERM),
+    "socketpair": (0, (1,), errno.EPERM),
+    "sched_setaffinity": (0, (0,), errno.EPERM),
+}
+"""Calls allowed for some values of one argument: its index, the values, the answer for others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +117,13 @@ def _judge(call: str, code: _Assembler, forks: bool) -> None:
         code.add(_JSET, _CLONE_NEW, 0, 1)
         code.refuse()
         code.allow()
+    elif call in ("open", "openat"):
+        code.argument(1 if call == "open" else 2)
+        code.add(_JSET, _O_TRUNC, 0, 3)
+        code.add(_AND, _O_ACCMODE)
+        code.add(_JEQ, 0, 0, 1)
+        code.refuse()
+        code.allow()
     elif call in ("kill", "tgkill"):
         code.argument(0)
         code.pid(1, 0)
@@ -121,15 +139,7 @@ def _judge(call: str, code: _Assembler, forks: bool) -> None:
         code.add(_JEQ, 0, 1, 0)
         code.refuse()
         code.allow()
-    elif call == "socketpair":
-        code.argument(0)
-        code.one_of((1,))
-    elif call == "sched_setaffinity":
-        code.argument(0)
-        code.one_of((0,))
-    elif call in ("ioctl", "fcntl"):
-        code.argument(1)
-        code.one_of(_IOCTLS if call == "ioctl" else _FCNTLS, errno.ENOTTY if call == "ioctl" else errno.EPERM)
     else:
-        code.argument(0)
-        code.one_of(_PRCTLS)
+        index, values, answer = _LISTED[call]
+        code.argument(index)
+        code.one_of(values, answer)

@@ -99,6 +99,13 @@ def _harness() -> dict[str, bytes]:
     return files | {"harness/auditor/__init__.py": b"", "harness/auditor/sandbox/__init__.py": b""}
 
 
+def _plausible(value: Any) -> bool:
+    """Tell a number that a report can show from booleans, infinities and the like."""
+    if value is None:
+        return True
+    return not isinstance(value, bool) and isinstance(value, (int, float)) and 0 <= value < _LARGEST
+
+
 def _told(report: bytes, nonce: str) -> dict[str, dict[str, Any]]:
     """Return the first line of each known stage that carries the nonce and has the expected shape."""
     told: dict[str, dict[str, Any]] = {}
@@ -116,6 +123,7 @@ def _told(report: bytes, nonce: str) -> dict[str, dict[str, Any]]:
 
 _TEXT = (str, type(None))
 _NUMBER = (int, float, type(None))
+_LARGEST = 1e15
 _SHAPES: dict[str, dict[str, tuple[type, ...]]] = {
     "torch": {"version": _TEXT, "seconds": _NUMBER},
     "import": {"seconds": _NUMBER, "error": (dict, type(None)), "stubs": (list,)},
@@ -137,7 +145,11 @@ def _fits(entry: dict[str, Any], shape: dict[str, tuple[type, ...]]) -> bool:
     for key, types in shape.items():
         if not isinstance(entry.get(key), types) and not (key in ("parameters", "loss") and key not in entry):
             return False
+    if not all(_plausible(entry.get(key)) for key in ("seconds", "parameters", "loss")):
+        return False
     error = entry.get("error")
+    if isinstance(error, dict) and not _plausible(error.get("line")):
+        return False
     if isinstance(error, dict) and not all(isinstance(error.get(key), types) for key, types in _ERROR_SHAPE.items()):
         return False
     return all(isinstance(name, str) for name in entry.get("stubs", []))

@@ -137,6 +137,7 @@ for action in (
     lambda: os.chmod(HOST["own"], 0o666), lambda: os.utime(HOST["own"], (1, 1)),
     lambda: os.setxattr(HOST["own"], "user.x", b"1"), lambda: os.chown(HOST["own"], 1, 1),
     lambda: os.truncate(HOST["own"], 0), lambda: os.link(HOST["own"], "linked"),
+    lambda: os.open(HOST["own"], os.O_RDONLY | os.O_TRUNC),
 ):
     try:
         action()
@@ -195,6 +196,11 @@ done()
 for index, target in enumerate((HOST["secret"], "/etc/passwd", "/", "/proc/self/mem")):
     os.symlink(target, f"link{index}.out")
     reached(f"through {target}", lambda: open(f"link{index}.out").read())
+os.symlink(HOST["folder"], "out")
+reached("write through", lambda: open("out/new", "w"))
+reached("make through", lambda: os.mkdir("out/made"))
+reached("move through", lambda: os.rename("link0.out", "out/moved"))
+reached("empty through", lambda: os.open("out/own", os.O_RDONLY | os.O_TRUNC))
 reached("hard link", lambda: os.link(HOST["secret"], "hard.out"))
 reached("fifo", lambda: os.mkfifo("fifo.out"))
 reached("device", lambda: os.mknod("device.out", 0o020666, os.makedev(1, 8)))

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sandbox_cases import CASES, PRELUDE
@@ -28,7 +28,7 @@ launch._PREFIX = f"pgolf-test-{os.getpid()}"
 """Other runs on this machine must not be taken for ours."""
 
 LIMITS = SandboxLimits(
-    wall_seconds=3.0,
+    wall_seconds=30.0,
     cpu_seconds=2,
     address_bytes=1_500_000_000,
     resident_bytes=300_000_000,
@@ -144,7 +144,7 @@ def judge(name: str, level: SandboxLevel, outside: Host) -> list[str]:
         argv=(json.dumps(outside.facts()),),
         writable=case.writable,
         collect=case.collect,
-        limits=LIMITS,
+        limits=replace(LIMITS, wall_seconds=3.0) if "wall time" in case.stops else LIMITS,
     )
     result = run(request, level)
     return [*_breaches(case.stops, result), *outside.damage()]
@@ -159,7 +159,7 @@ def judge_all(level: SandboxLevel, names: list[str]) -> dict[str, list[str]]:
 
 def _breaches(stops: tuple[str, ...], result: SandboxResult) -> list[str]:
     ended = result.stopped or (f"signal {result.signal}" if result.signal else "")
-    found = [f"unbounded: {result.seconds:.1f} s"] if result.seconds > 30 else []
+    found = [f"unbounded: {result.seconds:.1f} s"] if result.seconds > 40 else []
     if sum(len(item.data or b"") for item in result.files) > LIMITS.collect_total_bytes:
         found.append("too much collected")
     found += [f"collected a host file: {item.path}" for item in result.files if item.data and b"root:" in item.data]

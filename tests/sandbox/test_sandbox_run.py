@@ -23,7 +23,7 @@ from auditor.sandbox.request import Runtime, SandboxLevel, SandboxRequest
 from auditor.sandbox.run import run
 from auditor.sandbox.runtime import describe
 
-SHORT = SandboxLimits(wall_seconds=10.0, cpu_seconds=8)
+SHORT = SandboxLimits(wall_seconds=30.0, cpu_seconds=8)
 
 
 def ask(code: str, level: SandboxLevel, **options):
@@ -102,11 +102,11 @@ def test_large_files_and_outputs_are_refused_by_size(level) -> None:
 
 def test_partial_results_survive_a_time_limit(level) -> None:
     """What was written before the time was up is brought back."""
-    limits = replace(SHORT, wall_seconds=1.0)
+    limits = replace(SHORT, wall_seconds=2.0)
     code = b"import time; open('a', 'w').write('x'); print('started', flush=True); time.sleep(60)"
     result = run(SandboxRequest(code, writable=True, collect=("*",), limits=limits), level)
     assert result.stopped == "wall time" and result.stdout == b"started\n"
-    assert [file.data for file in result.files] == [b"x"] and result.seconds < 8
+    assert [file.data for file in result.files] == [b"x"] and result.seconds < 20
 
 
 def test_actions_are_reported(level) -> None:
@@ -175,7 +175,7 @@ time.sleep(0.2)
     result = run(SandboxRequest(code, forks=True, limits=limits), SandboxLevel.BWRAP)
     made = int(result.stdout or b"0")
     assert result.stopped == "threads" or 0 < made <= 60
-    assert time.monotonic() - started < 8 and remains() == []
+    assert time.monotonic() - started < 25 and remains() == []
 
 
 def test_many_runs_at_once(level) -> None:

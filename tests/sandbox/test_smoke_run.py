@@ -12,7 +12,7 @@ from auditor.sandbox.classify import judge_import
 from auditor.sandbox.runtime import describe
 from auditor.sandbox.smoke import SmokeJob, SmokeRun, smoke_run
 
-LIMITS = SandboxLimits(wall_seconds=6.0, cpu_seconds=5, output_bytes=300_000)
+LIMITS = SandboxLimits(wall_seconds=30.0, cpu_seconds=10, output_bytes=300_000)
 PASS, FAIL, INCONCLUSIVE = SmokeOutcome.PASS, SmokeOutcome.FAIL, SmokeOutcome.INCONCLUSIVE
 
 
@@ -48,7 +48,7 @@ def load(source: str, limits: SandboxLimits = LIMITS, **files: bytes) -> tuple[J
 )
 def test_outcome_and_reason(source: str, outcome: SmokeOutcome, reason: str) -> None:
     """Each way in which an import ends gets its outcome and a reason that names the cause."""
-    limits = replace(LIMITS, wall_seconds=2.0) if "while" in source else LIMITS
+    limits = replace(LIMITS, wall_seconds=3.0) if "while" in source else LIMITS
     judgement, _ = load(source, limits)
     assert (judgement.outcome, reason in judgement.reason) == (outcome, True), judgement
 
@@ -151,6 +151,8 @@ def test_forged_result_with_the_nonce_is_a_claim() -> None:
         '{"nonce": NONCE, "stage": "import", "seconds": 1, "error": {"type": 5}, "stubs": []}',
         '{"nonce": NONCE, "stage": "import", "seconds": 1, "error": null, "stubs": [5]}',
         '{"nonce": NONCE, "stage": ["import"], "seconds": 1}',
+        '{"nonce": NONCE, "stage": "import", "seconds": NaN, "error": null, "stubs": []}',
+        '{"nonce": NONCE, "stage": "import", "seconds": true, "error": null, "stubs": []}',
         "[" * 50_000,
         "\\udc80\\x00\\x1b[2J",
     ],

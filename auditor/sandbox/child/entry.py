@@ -49,8 +49,8 @@ def main(nonce: str, config: dict[str, Any]) -> None:
         return {"parameters": models.count_parameters(built[0])}
 
     tell("model", **_attempt(build))
-    if config["level"] == "forward" and config["vocab"] and built:
-        tell("forward", **_attempt(lambda: {"loss": models.forward(built[0], config["vocab"])}))
+    if config["level"] == "forward" and built:
+        tell("forward", **_attempt(lambda: {"loss": models.forward(built[0], config["vocab"] or builder.vocabulary())}))
 
 
 def _prepare() -> dict[str, Any]:

@@ -117,6 +117,13 @@ class Builder:
         value = self.space.get(self.settings_class or "")
         return value() if isinstance(value, type) else None
 
+    def vocabulary(self) -> int:
+        """Return the vocabulary that the settings hold at run time. Raise Unavailable where they hold none."""
+        value = getattr(self._settings(None, None, 0), "vocab_size", None)
+        if not isinstance(value, int) or value < 1:
+            raise Unavailable("the size of the vocabulary is unknown")
+        return value
+
 
 def _current_device() -> Any:
     import torch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from auditor.report.html.page import page
 
 _COLUMNS = ("task", "submission", "track", "verdict", "eval path", "classes", "claimed bpb", "bytes", "findings")
 _VERDICTS = ("COMPLIANCE_FLAG", "NEEDS_AUTHOR_ACTION", "NEEDS_REVIEW", "LOOKS_CLEAN", "UNREADABLE", "FAILED", "EMPTY")
+_TRACK = re.compile(r"^records/track[^/]*/")
 _TRACKS = ("record", "non-record", "unknown")
 
 
@@ -74,7 +76,7 @@ def _row(
     return tag(
         "tr",
         tag("td", task),
-        tag("td", path.removeprefix("records/"), class_="path"),
+        tag("td", _TRACK.sub("", path), class_="path", title=path),
         tag("td", track),
         tag("td", chip, data_sort=_VERDICTS.index(verdict) if verdict in _VERDICTS else 99),
         tag("td", legality),

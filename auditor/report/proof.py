@@ -64,4 +64,4 @@ def miniature_lines(proof: Proof) -> Iterator[str]:
     if proof.kernels_skipped or proof.stubs:
         stubs = visible(", ".join(proof.stubs), 200) or "none"
         yield f"  not real: {proof.kernels_skipped} GPU kernel launches skipped; packages replaced: {stubs}"
-    yield f"  {proof.seconds:.0f} s, {proof.confinement or 'not run'}"
+    yield f"  {proof.seconds:.0f} s ({proof.cpu_seconds:.0f} s of CPU), {proof.confinement or 'not run'}"

@@ -90,6 +90,8 @@ def table(results: list[dict[str, Any]]) -> str:
     seconds = [r["wall"] for r in results if "wall" in r]
     if seconds:
         out.append(f"  seconds: median {statistics.median(seconds):.0f}, largest {max(seconds):.0f}")
+        cpu = [r["cpu_seconds"] for r in results if r.get("cpu_seconds")]
+        out.append(f"  CPU seconds: median {statistics.median(cpu or [0]):.0f}, largest {max(cpu, default=0):.0f}")
     for r in ran:
         if disagrees(r):
             out.append(f"  disagreement: {r['pr']} {r['folder']}: {r['label']} {r['classes']}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from auditor.errors import PgolfError
 from auditor.limits import ProverLimits, SandboxLimits
@@ -15,14 +16,22 @@ SCRATCH_BYTES = 1_000_000_000
 """Scratch of a job: shards, copies of a tiny model and whatever the script saves, in memory."""
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a job returned."""
+
+    results: dict[str, bytes]
+    """By "variant/branch"."""
+    confinement: str
+    cpu_seconds: float
+
+
 class JobFailed(PgolfError):
     """A job ended without results."""
 
 
-def execute(
-    files: Mapping[str, bytes], nonce: str, wall_seconds: float, limits: ProverLimits
-) -> tuple[dict[str, bytes], str]:
-    """Run a job; return its results by "variant/branch" and the confinement reached.
+def execute(files: Mapping[str, bytes], nonce: str, wall_seconds: float, limits: ProverLimits) -> Job:
+    """Run a job.
 
     Results that came before a limit ended the job are kept. Raises JobFailed where there are none, SandboxUnavailable
     where no sandbox that can fork is at hand.
@@ -51,4 +60,4 @@ def execute(
     if not found:
         why = result.stopped or result.stderr.decode("utf-8", "replace").strip().rsplit("\n", 1)[-1][-300:]
         raise JobFailed(f"the miniature did not run: {why or 'no output'}" + ("" if whole else ", no answer"))
-    return found, result.label
+    return Job(found, result.label, result.cpu_seconds)

@@ -43,6 +43,7 @@ class Session:
     progress: Progress
     deadline: float
     confinement: str = ""
+    cpu_seconds: float = 0.0
     keep: Callable[[str, dict[str, bytes]], None] | None = None
 
     def left(self) -> float:
@@ -61,9 +62,11 @@ class Session:
         files, nonce = sandbox_files(self.script, mini, variants, seconds, limits.result_bytes, only)
         if self.keep is not None:
             self.keep(f"{what}-{mini.targets}-{mini.seed}".replace(" ", "-"), files)
-        found, self.confinement = execute(files, nonce, wall, limits)
+        job = execute(files, nonce, wall, limits)
+        self.confinement = job.confinement
+        self.cpu_seconds += job.cpu_seconds
         logs: dict[str, RunLog] = {}
-        for name, body in found.items():
+        for name, body in job.results.items():
             try:
                 logs[name] = decode(body, 2 * limits.result_bytes)
             except ResultError:

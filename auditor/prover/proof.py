@@ -59,6 +59,8 @@ class Proof:
     """(statements, of these executed) of the scoring function and its callers."""
     confinement: str = ""
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    """Of everything that ran in the sandbox: on a busy machine, what a quiet one would need."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -93,5 +95,6 @@ def as_json(proof: Proof) -> dict[str, Any]:
             {"statements": proof.coverage[0], "executed": proof.coverage[1]},
         "confinement": proof.confinement,
         "seconds": round(proof.seconds, 1),
+        "cpu_seconds": round(proof.cpu_seconds, 1),
         "notes": list(proof.notes),
     }  # fmt: skip

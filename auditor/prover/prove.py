@@ -125,7 +125,12 @@ def worth_larger(session: ex.Session, found: ex.Examination, started: float) -> 
 
 def undecided(session: ex.Session, reason_class: str, reason: str, started: float) -> Proof:
     return Proof(
-        Outcome.UNDECIDED, reason_class, reason, confinement=session.confinement, seconds=time.monotonic() - started
+        Outcome.UNDECIDED,
+        reason_class,
+        reason,
+        confinement=session.confinement,
+        seconds=time.monotonic() - started,
+        cpu_seconds=session.cpu_seconds,
     )
 
 
@@ -155,6 +160,7 @@ def conclude(
         coverage=ex.coverage_of(found),
         confinement=session.confinement,
         seconds=time.monotonic() - started,
+        cpu_seconds=session.cpu_seconds,
         notes=tuple(found.notes),
     )  # fmt: skip
 

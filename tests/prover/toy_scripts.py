@@ -1,4 +1,4 @@
-"""Scripts of a few lines that score the miniature with a count model, each with one known property."""
+"""Scripts of a few lines that score the miniature with a tiny table model that learns, each with one known property."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ size = np.array([0 if sp.is_control(i) or sp.is_unknown(i) else len(sp.id_to_pie
                  for i in range(sp.vocab_size())])
 space = np.array([sp.id_to_piece(i).startswith("\\u2581") for i in range(sp.vocab_size())])
 control = np.array([sp.is_control(i) or sp.is_unknown(i) for i in range(sp.vocab_size())])
-counts = np.ones((vocab, vocab))
+draw = np.random.default_rng(5)
+table, spread = draw.normal(size=(vocab, vocab)), draw.normal(size=(vocab, vocab))
+state = np.zeros(vocab)
 
 
 def probabilities(x):
-    rows = counts[x]
+    rows = np.exp(table[x] + 0.001 * (spread @ state))
     return rows / rows.sum(axis=1, keepdims=True)
 
 
 def learn(x, y):
-    np.add.at(counts, (x, y), 1.0)
+    global state
+    state = 0.9 * state + spread[x].sum(axis=0) + spread[:, y].sum(axis=1)
 """
 _TAIL = """
 

@@ -90,6 +90,7 @@ def main(here: str) -> None:
     """Run every variant of the job laid out in `here` and send the results to the report channel."""
     with open(os.path.join(here, "job.json"), encoding="utf-8") as file:
         job = json.load(file)
+    os.unlink(os.path.join(here, "job.json"))
     report = int(os.environ["SANDBOX_REPORT_FD"])
     torch.set_num_threads(1)
     if job["torch"]:

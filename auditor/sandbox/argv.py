@@ -22,7 +22,7 @@ for n, s in h.pop("modules"):
     setattr(sys.modules["auditor.sandbox"], n.rpartition(".")[2], m)
     exec(compile(f.read(s), "<sandbox>", "exec"), m.__dict__)
 h["code"] = f.read(h["code_bytes"])
-m.main(h, ((p, f.read(s)) for p, s in h.pop("files")), {control})
+m.main(h, f, {control})
 """
 
 
@@ -61,7 +61,15 @@ def bubblewrap(bwrap: str, runtime: Runtime, scratch_bytes: int, root: bool, nes
             command += ["--ro-bind", path, path]
     command += ["--proc", "/proc", "--dev", "/dev"]
     command += ["--perms", "1777", "--size", str(16 << 20), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
+    for name, value in environment(runtime).items():
+        command += ["--setenv", name, value]
     return [*command, "--remount-ro", "/", "--chdir", "/", "--"]
+
+
+def environment(runtime: Runtime) -> dict[str, str]:
+    """Return what the interpreter itself has to find in its environment; nothing here comes from a submission."""
+    loader = {"LD_LIBRARY_PATH": runtime.loader_path} if runtime.loader_path else {}
+    return {"PYTHONHASHSEED": "0", **loader}
 
 
 def exposed(runtime: Runtime) -> list[str]:

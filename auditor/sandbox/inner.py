@@ -20,7 +20,7 @@ import time
 import traceback
 import types
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 from auditor.sandbox import lock
 
@@ -49,14 +49,18 @@ _SEEN = 100_000
 """Entries of the scratch that are looked at when files are collected."""
 
 
-def main(config: dict[str, Any], blobs: Iterator[tuple[str, bytes]], control: int) -> None:
-    """Run one request in this process and write its record to the file descriptor `control`."""
+def main(config: dict[str, Any], payload: BinaryIO, control: int) -> None:
+    """Run one request in this process and write its record to the file descriptor `control`.
+
+    `payload` holds the request's files one after the other, as `config["files"]` lists them.
+    """
     if config["drop"] is not None:
         lock.drop_root(config["drop"]["uid"], config["drop"]["keep_search"])
     if config["bound"]:
         lock.prctl(1, signal.SIGKILL)
     lock.hide_memory()
-    _place(config["root"], blobs)
+    with payload:
+        _place(config["root"], ((path, payload.read(size)) for path, size in config["files"]))
     os.makedirs(os.path.join(config["root"], config["cwd"]), exist_ok=True)
     started = time.monotonic()
     child = os.fork()
@@ -248,8 +252,8 @@ def _become(config: dict[str, Any], supervisor: int) -> None:
             except OSError:
                 continue
     lock.set_limits(config["rlimits"])
-    if config["landlock"]:
-        lock.landlock(config["readable"], config["writable"])
+    if config["landlock"] and not lock.landlock(config["readable"], config["writable"]):
+        raise OSError("landlock is gone")
     if config["filter"]:
         lock.seccomp(bytes.fromhex(config["filter"]), config["pid_slots"])
     _enter(config)

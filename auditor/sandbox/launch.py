@@ -104,7 +104,7 @@ def _execute(request: SandboxRequest, level: SandboxLevel, able: Capabilities, r
             stdout=pipes.write["stdout"],
             stderr=pipes.write["stderr"],
             pass_fds=keep,
-            env={"PYTHONHASHSEED": "0"},
+            env={} if level == SandboxLevel.BWRAP else argv.environment(chosen),
             cwd="/",
             start_new_session=True,
         )

@@ -66,7 +66,7 @@ def _confinement(
     return {
         "readable": [*argv.readable(chosen, wrapped), *([] if request.writable else [root])],
         "writable": argv.writable(wrapped, root if request.writable else None),
-        "landlock": level >= SandboxLevel.LOCK,
+        "landlock": able.landlock if level >= SandboxLevel.LOCK else 0,
         "filter": block.program.hex() if block else "",
         "pid_slots": block.pid_slots if block else (),
         "drop": drop,

@@ -32,6 +32,8 @@ class Runtime:
     """Directories of the standard library and of shared libraries."""
     site: tuple[str, ...]
     """site-packages directories; .pth files in them are not processed."""
+    loader_path: str = ""
+    """Directory of the interpreter's own shared library where the loader has to be told, as LD_LIBRARY_PATH."""
 
 
 @dataclass(frozen=True, slots=True)

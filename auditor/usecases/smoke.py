@@ -45,7 +45,7 @@ def smoke(path: Path, options: SmokeOptions | None = None) -> tuple[SmokeReport,
     machine cannot confine it.
     """
     options = options or SmokeOptions()
-    return tuple(_one(submission, options) for submission in _submissions(path, options))
+    return tuple(smoke_submission(submission, options) for submission in _submissions(path, options))
 
 
 def _submissions(path: Path, options: SmokeOptions) -> Iterator[Submission]:
@@ -76,7 +76,8 @@ def _lone_script(path: Path, limit: int) -> Submission:
     return Submission(str(path), path.parent.name, Track.UNKNOWN, files, path.name, "named on the command line")
 
 
-def _one(submission: Submission, options: SmokeOptions) -> SmokeReport:
+def smoke_submission(submission: Submission, options: SmokeOptions) -> SmokeReport:
+    """Smoke-test one submission that intake has read. Raise SandboxUnavailable as `smoke` does."""
     from auditor.frontend.program import load_program
 
     program = load_program(submission, _TARGET, options.limits)

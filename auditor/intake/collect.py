@@ -5,6 +5,8 @@ The order of the tries matters: a training-time validation line must not become 
 
 from __future__ import annotations
 
+import math
+
 from auditor.intake.metric_lines import is_diagnostic, metrics_in
 from auditor.intake.patterns import SITE_PACKAGES, SMI_BANNER, SMI_GPU, facts_in, step_fields
 from auditor.intake.sections import rank_of
@@ -14,6 +16,11 @@ from auditor.model.logs import LineKind, LogLine, Metric, Observed, StepLine
 _RUN_STARTS = ("Running Python", "Hyperparameters:", "val_bpb:enabled")
 _STEP_OF_A_RUN = 50
 """A step above this means that a run is under way; a header or step 0 after it begins another."""
+
+
+def _finite(value: float | None) -> float | None:
+    """NaN and infinity are printed by runs that failed; as a value they are unknown, the raw line keeps them."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 class Collector:
@@ -86,8 +93,8 @@ class Collector:
                 line.raw,
                 self.run,
                 fields.train_loss,
-                fields.val_loss,
-                fields.val_bpb,
+                _finite(fields.val_loss),
+                _finite(fields.val_bpb),
                 fields.time_ms,
                 fields.precision_ms,
                 fields.step_avg_ms,
@@ -105,8 +112,8 @@ class Collector:
             self.metrics.append(
                 Metric(
                     fields.name,
-                    fields.bpb,
-                    fields.val_loss,
+                    _finite(fields.bpb),
+                    _finite(fields.val_loss),
                     fields.eval_ms,
                     diagnostic,
                     self.file,

@@ -7,7 +7,6 @@ says is a claim, never a measurement.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -46,6 +45,8 @@ _TOTAL_KEYS = (
 )
 _PLAUSIBLE = (0.0005, 12.0)
 """Bits per byte: below, only a leak or a placeholder 0; above, an untrained model (8.0 is uniform over bytes)."""
+_LARGEST = 1e15
+"""Numbers above, and NaN, are no measurement of anything here."""
 _SEED_KEY = re.compile(r"(?:seed[_-]?)?(\d{1,7})$", re.I)
 
 
@@ -77,7 +78,9 @@ def read_manifest(submission: Submission) -> Manifest:
             data = loaded
         else:
             problem = f"the top level is a {type(loaded).__name__}, not an object"
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        problem = "not valid JSON: it nests too deeply"
+    except ValueError as error:
         problem = f"not valid JSON: {error}"
         data = tolerant(text)
     total, key = _bytes_total(data)
@@ -109,8 +112,8 @@ def number(value: object) -> float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, (int, float)):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, str) and re.fullmatch(r"\s*-?\d[\d,]*(?:\.\d+)?\s*", value):
+        return float(value) if abs(value) <= _LARGEST else None
+    if isinstance(value, str) and re.fullmatch(r"\s{0,9}-?\d[\d,]{0,20}(?:\.\d{1,20})?\s{0,9}", value):
         return float(value.replace(",", ""))
     return None
 

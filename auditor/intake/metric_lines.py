@@ -19,7 +19,7 @@ _BPB = re.compile(
 )
 _LOSS = re.compile(r"(?<![A-Za-z0-9_.])(?P<key>(?:val_)?loss|vl|nll)\"?\s?[:=]\s?(?P<x>" + FLOAT + r")(?![\w])", re.I)
 _EVAL_TIME = re.compile(
-    r"\b(?:eval_time|time|eval|t|elapsed|took)\s?[:=]\s?(?P<x>\d+(?:\.\d+)?)\s?(?P<unit>ms|s)\b", re.I
+    r"\b(?:eval_time|time|eval|t|elapsed|took)\s?[:=]\s?(?P<x>\d{1,12}(?:\.\d{1,9})?)\s?(?P<unit>ms|s)\b", re.I
 )
 _NOT_RESULT_KEYS = re.compile(r"(?:^|_)(?:running|run|batch|train|est|delta|gain|improvement|cur|so_far)_", re.I)
 _PROGRESS = re.compile(

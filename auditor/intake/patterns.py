@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 FLOAT = r"[-+]?(?:\d{1,15}(?:\.\d{0,20})?(?:[eE][-+]?\d{1,3})?|nan|inf)"
 _N = r"\d[\d,]{0,20}"
+_INT = r"(?P<x>\d{1,12})"
+_REAL = r"(?P<x>\d{1,12}(?:\.\d{1,9})?)"
+_STEP = r"\d{1,12}"
 
 Value = float | int | str
 Read = Callable[[re.Match[str]], tuple[Value, str] | None]
@@ -76,7 +79,7 @@ def _row(fact: str, needles: str, regex: str, read: Read, skip: str = "") -> Pat
     return Pattern(fact, tuple(needles.split("|")), re.compile(regex), read, tuple(skip.split("|")) if skip else ())
 
 
-_TIME = r"(?P<x>\d[\d,]*(?:\.\d+)?)\s?(?P<unit>ms|s|m)\b"
+_TIME = r"(?P<x>\d[\d,]{0,15}(?:\.\d{1,9})?)\s?(?P<unit>ms|s|m)\b"
 
 TABLE: tuple[Pattern, ...] = (
     _row(
@@ -89,32 +92,37 @@ TABLE: tuple[Pattern, ...] = (
     _row(
         "stop_step",
         "stop",
-        r"^(?:train_loop_cap: )?(?:stop|early_stop)[^\n]{0,120}?\bs(?:tep)?:\s?(?P<x>\d+)",
+        r"^(?:train_loop_cap: )?(?:stop|early_stop)[^\n]{0,120}?\bs(?:tep)?:\s?" + _INT,
         _integer,
     ),
-    _row("stop_step", "stopping early at step", r"^Stopping early at step (?P<x>\d+)", _integer),
-    _row("budget_s", "wallclock limit reached", r"^Wallclock limit reached \((?P<x>\d+(?:\.\d+)?)s\)", _seconds),
-    _row("reserve_ms", "reserv", r"(?i)gptq:? ?reserv\w{1,6} (?P<x>\d+(?:\.\d+)?)\s?(?P<unit>ms|s)\b", _milliseconds),
+    _row("stop_step", "stopping early at step", r"^Stopping early at step " + _INT, _integer),
+    _row("budget_s", "wallclock limit reached", r"^Wallclock limit reached \(" + _REAL + r"s\)", _seconds),
+    _row(
+        "reserve_ms",
+        "reserv",
+        r"(?i)gptq:? ?reserv\w{1,6} " + _REAL + r"\s?(?P<unit>ms|s)\b",
+        _milliseconds,
+    ),
     _row(
         "cap_s",
         "max_wallclock_seconds",
-        r"(?i)max_wallclock_seconds\"?\s?[:=]\s?(?P<x>\d+(?:\.\d+)?)",
+        r"(?i)max_wallclock_seconds\"?\s?[:=]\s?" + _REAL,
         _seconds,
     ),
-    _row("cap_s", "wall:", r"\bwall:(?P<x>\d+(?:\.\d+)?)s\b", _seconds),
-    _row("cap_s", "wallclock budget", r"Wallclock budget: (?P<x>\d+(?:\.\d+)?)s", _seconds),
-    _row("cap_s", "time_budget:", r"time_budget:(?P<x>\d+(?:\.\d+)?)s", _seconds),
+    _row("cap_s", "wall:", r"\bwall:" + _REAL + r"s\b", _seconds),
+    _row("cap_s", "wallclock budget", r"Wallclock budget: " + _REAL + r"s", _seconds),
+    _row("cap_s", "time_budget:", r"time_budget:" + _REAL + r"s", _seconds),
     _row(
         "eval_total_ms",
         "total_eval_time|total eval|inner_ttt_eval_time|ttt eval time|eval:total|total_eval",
         r"^\s*(?:total_eval_time(?:_with_compile)?|total[ _]eval[ _](?:wallclock|time)|inner_ttt_eval_time"
-        r"|TTT eval time|eval:total)[:=\s]+(?P<x>\d+(?:\.\d+)?)\s*(?P<unit>ms|s)\b",
+        r"|TTT eval time|eval:total)[:=\s]+" + _REAL + r"\s*(?P<unit>ms|s)\b",
         _milliseconds,
     ),
     _row(
         "outside_timer_ms",
         "outside",
-        r"(?i)outside_timer_done elapsed=(?P<x>\d+(?:\.\d+)?)(?P<unit>s)",
+        r"(?i)outside_timer_done elapsed=" + _REAL + r"(?P<unit>s)",
         _milliseconds,
     ),
     _row(
@@ -143,8 +151,13 @@ TABLE: tuple[Pattern, ...] = (
         _labelled,
         "total submission|exit code",
     ),
-    _row("model_bytes", "model_bytes=", r"^model_bytes=(?P<x>\d+)\s*$", lambda match: (int(match["x"]), "model_bytes")),
-    _row("code_bytes", "code_bytes=", r"^code_bytes=(?P<x>\d+)\s*$", _integer),
+    _row(
+        "model_bytes",
+        "model_bytes=",
+        r"^model_bytes=" + _INT + r"\s*$",
+        lambda match: (int(match["x"]), "model_bytes"),
+    ),
+    _row("code_bytes", "code_bytes=", r"^code_bytes=" + _INT + r"\s*$", _integer),
     _row(
         "total_bytes",
         "total_bytes=",
@@ -175,9 +188,9 @@ TABLE: tuple[Pattern, ...] = (
         "artifact_bytes",
         "artifact|total_submission_|budget:|submission_cap|total bytes|total:",
         r"(?:^\s*[Aa]rtifact(?: size)?: (?P<a>" + _N + r")(?: bytes|B\b)"
-        r"|\b(?:total_(?:submission_size|submission_bytes|artifact_bytes)|artifact_bytes)\w{0,20}\"?[:=]\s?(?P<b>\d+)\b"
-        r"|\bbudget:(?P<c>\d+)/16000000"
-        r"|submission_cap:16000000 size:(?P<d>\d+)"
+        r"|\b(?:total_(?:submission_size|submission_bytes|artifact_bytes)|artifact_bytes)\w{0,20}\"?[:=]\s?(?P<b>\d{1,12})\b"
+        r"|\bbudget:(?P<c>\d{1,12})/16000000"
+        r"|submission_cap:16000000 size:(?P<d>\d{1,12})"
         r"|= total (?P<e>" + _N + r") bytes"
         r"|^\s*(?:artifact|size)[^\n]{0,60}\btotal:\s?(?P<f>" + _N + r")\b)",
         lambda match: (int(next(group for group in match.groups() if group).replace(",", "")), "artifact"),
@@ -187,7 +200,8 @@ TABLE: tuple[Pattern, ...] = (
         "calibration_ms",
         "hessian|calib|generated",
         r"(?i)(?:gptq|hessian|calib)[^\n]{0,200}?(?:\bin |elapsed[:=]\s?|time[:=]\s?|gen_time[:=]\s?)"
-        r"(?P<x>\d+(?:\.\d+)?)\s?(?P<unit>ms|s)\b",
+        + _REAL
+        + r"\s?(?P<unit>ms|s)\b",
         _milliseconds,
         "val_bpb|eval_time|reserv|budget|total|compress|serializ|effective|quantized in|saved in|remaining",
     ),
@@ -195,15 +209,15 @@ TABLE: tuple[Pattern, ...] = (
         "quantize_ms",
         "quantiz|serializ|compress|saved in",
         r"(?i)(?:quantiz|serializ|compress|saved)[^\n]{0,200}?(?:\bin |elapsed[:=]\s?|time[:=]\s?)"
-        r"(?P<x>\d+(?:\.\d+)?)\s?(?P<unit>ms|s)\b",
+        + _REAL
+        + r"\s?(?P<unit>ms|s)\b",
         _milliseconds,
         "val_bpb|eval_time|hessian|calibrat|generated",
     ),
     _row(
         "prequant_ttt_ms",
         "prequant_ttt|pre-quant ttt|prequant ttt",
-        r"(?i)pre-?quant[_ ]ttt[^\n]{0,200}?(?:\bin |elapsed[:=]\s?|time[:=]\s?)"
-        r"(?P<x>\d+(?:\.\d+)?)\s?(?P<unit>ms|s)\b",
+        r"(?i)pre-?quant[_ ]ttt[^\n]{0,200}?(?:\bin |elapsed[:=]\s?|time[:=]\s?)" + _REAL + r"\s?(?P<unit>ms|s)\b",
         _milliseconds,
         "epoch|chunk",
     ),
@@ -231,8 +245,8 @@ TABLE: tuple[Pattern, ...] = (
     _row("torch", "pt:", r"\bpt:(?P<x>\d\S{0,30})", _text),
     _row("torch", "torch", r"\btorch(?:_version)?[:= ]{1,3}(?P<x>\d+\.\d+\.\d+\S{0,30})", _text),
     _row("gpu", "gpu", r"\bgpu(?:_name)?s?[:=]\s?(?P<x>(?:\d+ ?x )?NVIDIA [^,|\n]{2,40})", _text),
-    _row("peak_mib", "peak", r"(?i)peak[ _]?mem(?:ory)?(?: allocated)?[ :=]+\s?(?P<x>\d+)\s*MiB", _integer),
-    _row("model_params", "model_params", r"^model_params:\s?(?P<x>\d+)", _integer),
+    _row("peak_mib", "peak", r"(?i)peak[ _]?mem(?:ory)?(?: allocated)?[ :=]+\s?" + _INT + r"\s*MiB", _integer),
+    _row("model_params", "model_params", r"^model_params:\s?" + _INT, _integer),
     _row(
         "val_tokens",
         "val",
@@ -240,9 +254,9 @@ TABLE: tuple[Pattern, ...] = (
         _integer,
         "train_batch|batch_tokens|chunk",
     ),
-    _row("train_shards", "train_shards", r"\btrain_shards[:=]\s?(?P<x>\d+)", _integer),
-    _row("train_batch_tokens", "train_batch_tokens", r"\btrain_batch_tokens[:=]\s?(?P<x>\d+)", _integer),
-    _row("iterations", "iterations", r"\biterations[:=]\s?(?P<x>\d+)", _integer),
+    _row("train_shards", "train_shards", r"\btrain_shards[:=]\s?" + _INT, _integer),
+    _row("train_batch_tokens", "train_batch_tokens", r"\btrain_batch_tokens[:=]\s?" + _INT, _integer),
+    _row("iterations", "iterations", r"\biterations[:=]\s?" + _INT, _integer),
     _row(
         "failure",
         "traceback|outofmemory|out of memory|childfailederror|sig",
@@ -258,22 +272,24 @@ SMI_GPU = re.compile(r"^\|\s+\d+\s+(NVIDIA [^|]{2,40}?)\s+(?:On|Off|N/A)\b")
 SITE_PACKAGES = re.compile(r"/python(3\.\d{1,2})/(?:site|dist)-packages/")
 
 STEP_LINE = re.compile(
-    r"(?:step|s|iter)[ :=]+(?P<step>\d+)(?:/(?P<of>\d+))?\b|(?P<bstep>\d+)/(?P<bof>\d+)\s{1,8}(?=train_loss|val_loss)"
+    rf"(?:step|s|iter)[ :=]+(?P<step>{_STEP})(?:/(?P<of>{_STEP}))?\b"
+    rf"|(?P<bstep>{_STEP})/(?P<bof>{_STEP})\s{{1,8}}(?=train_loss|val_loss)"
 )
 """Head of a training progress line, at the start of the text."""
 STEP_HEADS = frozenset("sSiI0123456789")
 _TRAIN_LOSS = re.compile(r"\b(?:train_loss|tl|loss)\s?[:=]?\s?(?P<x>" + FLOAT + r")\b")
 _VAL_LOSS = re.compile(r"\b(?:val_loss|vl)\s?[:=]\s?(?P<x>" + FLOAT + r")\b")
 _VAL_BPB = re.compile(r"val_?bpb\D{1,3}(?P<x>" + FLOAT + r")")
-_TIME_MS = re.compile(r"\b(?:train_time|tt|t|time|elapsed)[:=]\s?(?P<x>\d+(?:\.\d+)?)\s?(?P<unit>ms|s|m)\b")
-_STEP_AVG = re.compile(r"\b(?:step_avg|sa|avg)[:=]\s?(?P<x>\d+(?:\.\d+)?)ms")
-_TOK_S = re.compile(r"\btok/s[:=]\s?(?P<x>[\d,]+)")
+_TIME_MS = re.compile(r"\b(?:train_time|tt|t|time|elapsed)[:=]\s?" + _REAL + r"\s?(?P<unit>ms|s|m)\b")
+_STEP_AVG = re.compile(r"\b(?:step_avg|sa|avg)[:=]\s?" + _REAL + r"ms")
+_TOK_S = re.compile(r"\btok/s[:=]\s?(?P<x>[\d,]{1,20})")
 
 
 def number(regex: re.Pattern[str], text: str) -> float | None:
     """Return the number that `regex` finds, None where it finds none."""
     match = regex.search(text)
-    return float(match["x"].replace(",", "")) if match else None
+    digits = match["x"].replace(",", "") if match else ""
+    return float(digits) if digits else None
 
 
 @dataclass(frozen=True, slots=True)

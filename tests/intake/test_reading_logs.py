@@ -202,6 +202,9 @@ def test_which_files_are_logs() -> None:
     assert logs["copy.log"].duplicate_of == "a.log"
 
 
+LONG_NUMBERS = (b"step:", b"peak mem: ", b"iterations:", b"stop tt:", b"model_params:", b"Total submission size: ")
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -218,15 +221,26 @@ def test_which_files_are_logs() -> None:
         b"gptq " * 300_000 + b"in ",
         b"\r" * 100_000,
         b"\xff\xfe" + b"\x00\xd8" * 10_000,
+        b"".join(
+            key + b"9" * 6000 + b"\n"
+            for key in (b"step:", b"peak mem: ", b"iterations:", b"stop tt:", b"model_params:")
+        ),
         b"seed: 99999999999999999999999999\nworld_size:8888\nstop tt:1e999ms s:1/2",
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_hostile_files_are_read_in_time(data: bytes) -> None:
     """Long lines, NUL bytes, nesting and endless repetitions end in facts or unknown, in seconds."""
     began = time.process_time()
     _read(data)
     assert time.process_time() - began < 8.0
+
+
+def test_nan_and_infinity_are_unknown() -> None:
+    """A failed run's NaN never becomes a value that a report would have to print as JSON."""
+    log = _read("final val_loss:nan val_bpb:nan\nother val_bpb:inf\nstep:5/9 val_loss:nan val_bpb:nan train_time:5ms\n")
+    assert [metric.bpb for metric in log.metrics] == [None, None]
+    assert [step.val_bpb for step in log.steps] == [None]
 
 
 def test_caps_are_said() -> None:

@@ -14,7 +14,7 @@ from auditor.interp.index import get_item, make_slice
 from auditor.interp.iterate import elements
 from auditor.interp.join import join_values
 from auditor.interp.machine import Machine
-from auditor.interp.operators import binary, compare, unary
+from auditor.interp.operators import binary, compare, settle, unary
 from auditor.interp.values import MISSING, External, Function, Instance, Scope, Sym, Text
 from auditor.model.source import Span
 
@@ -81,7 +81,7 @@ def _constant(m: Machine, e: ast.Constant) -> Any:
 
 
 def _attribute(m: Machine, e: ast.Attribute) -> Any:
-    return get_attribute(m, evaluate(m, e.value), e.attr)
+    return settle(get_attribute(m, evaluate(m, e.value), e.attr))
 
 
 def _subscript(m: Machine, e: ast.Subscript) -> Any:
@@ -93,7 +93,10 @@ def _slice(m: Machine, e: ast.Slice) -> Any:
 
 
 def _call(m: Machine, e: ast.Call) -> Any:
-    function = evaluate(m, e.func)
+    if isinstance(e.func, ast.Attribute):
+        function = get_attribute(m, evaluate(m, e.func.value), e.func.attr)
+    else:
+        function = evaluate(m, e.func)
     args: list[Any] = []
     for argument in e.args:
         if isinstance(argument, ast.Starred):

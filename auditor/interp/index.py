@@ -84,7 +84,13 @@ def _dict_item(m: Machine, container: dict[Any, Any], index: Any) -> Any:
 def _keyed_read(m: Machine, container: Any, key: Sym) -> Sym:
     held = m.merge(container)
     node = m.node(
-        Kind.CACHE_READ, [key.node], state=[held], region=value_region(key), keyed=_key_arrays(key), exact=not key.keys
+        Kind.CACHE_READ,
+        [key.node],
+        state=[held],
+        region=value_region(key),
+        keyed=_key_arrays(key),
+        exact=not key.keys,
+        mixed=bool(key.keys),
     )
     return Sym(node, pos=key.pos, shape=key.shape, keys=key.keys, mark=Mark.LOOKUP)
 
@@ -205,7 +211,7 @@ def _data_item(m: Machine, container: Sym, parts: tuple[Any, ...], data: list[Sy
         kept = Sym(m.merge(container, first), shape=container.shape, pos=container.pos, keys=container.keys)
         kept.mark = container.mark
         return kept
-    keyed = [part for part in data if part.pos is not None]
+    keyed = [part for part in data if part.pos is not None and part.name != MASK]
     if keyed:
         key = keyed[-1]
         held = container.node
@@ -216,10 +222,16 @@ def _data_item(m: Machine, container: Sym, parts: tuple[Any, ...], data: list[Sy
             state=[held],
             region=Region.union([value_region(part) for part in keyed]),
             keyed=arrays,
-            exact=len(keyed) > 1 or not key.keys,
+            exact=not key.keys and (len(keyed) > 1 or bool(container.mark & Mark.LOOKUP)),
+            mixed=bool(key.keys),
             table=container.name,
         )
-        return Sym(node, shape=key.shape, pos=key.pos, keys=key.keys, mark=container.mark & ~Mark.TABLE | Mark.LOOKUP)
+        rest = container.shape[len(parts) :] if container.shape is not None else ()
+        mark = container.mark & ~Mark.TABLE | Mark.LOOKUP
+        if rest and rest != (1,):
+            # A row per key: a whole distribution, of which a later index picks one entry.
+            return Sym(node, shape=(*(key.shape or ()), *rest), mark=mark)
+        return Sym(node, shape=key.shape, pos=key.pos, keys=key.keys, mark=mark)
     shape = first.shape if len(parts) == 1 else None
     return Sym(m.merge(container, *data), shape=shape, mark=container.mark)
 

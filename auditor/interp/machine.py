@@ -121,6 +121,8 @@ class Machine:
         """(file, layer, line) of every statement executed."""
         self.calls: dict[int, tuple[str, Span]] = {}
         """Call id -> (qualified function name, where it is defined)."""
+        self.spent: Counter[int] = Counter()
+        """Loop -> steps it has taken so far, all of its runs together."""
         self.called: Counter[int] = Counter()
         self.raised: list[tuple[str, Span]] = []
         """Exceptions that left the program, with their place."""

@@ -232,8 +232,10 @@ def _reduction(receiver: Instance, name: str, kwargs: dict[str, Any]) -> str:
     function = receiver.cls.lookup(name) if isinstance(receiver.cls, Class) else MISSING
     if isinstance(function, Function):
         for node in ast.walk(function.node):
-            if isinstance(node, ast.keyword) and node.arg == "reduction" and isinstance(node.value, ast.Constant):
-                return str(node.value.value)
+            if isinstance(node, ast.keyword) and node.arg == "reduction":
+                values = [part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant)]
+                if "none" in values:
+                    return "none"
     return "mean"
 
 

@@ -57,7 +57,6 @@ _SCALARS = (bool, int, float, complex)
 
 def binary(m: Machine, op: ast.operator, left: Any, right: Any) -> Any:
     """Evaluate `left op right`."""
-    left, right = settle(left), settle(right)
     if isinstance(left, Sym) or isinstance(right, Sym):
         return elementwise(m, (left, right), _BINARY[type(op)], arithmetic=type(op))
     if isinstance(left, Text) or isinstance(right, Text):
@@ -145,7 +144,6 @@ def unary(m: Machine, op: ast.unaryop, value: Any) -> Any:
 
 def compare(m: Machine, op: ast.cmpop, left: Any, right: Any) -> Any:
     """Evaluate one comparison; a comparison of token ids with a number finds the stand-in's document starts."""
-    left, right = settle(left), settle(right)
     if isinstance(op, (ast.Is, ast.IsNot)):
         if left is None or right is None or (isinstance(left, bool) and isinstance(right, bool)):
             same = left is right

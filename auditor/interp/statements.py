@@ -161,6 +161,7 @@ def _for(m: Machine, s: ast.For | ast.AsyncFor) -> None:
     frame.loops.append(loop)
     broken = skipped = False
     start_events, start_steps, index = len(m.nodes), m.steps, 0
+    spent = m.spent[id(s)]
     try:
         while index < count:
             loop.iteration = index
@@ -174,11 +175,12 @@ def _for(m: Machine, s: ast.For | ast.AsyncFor) -> None:
                 break
             index += 1
             eventful = len(m.nodes) > start_events
-            costly = index >= PURE_ITERATIONS or m.steps - start_steps > LOOP_STEPS
+            costly = index >= PURE_ITERATIONS or spent + m.steps - start_steps > LOOP_STEPS
             if index < count - 1 and (costly or eventful) and index >= EVENT_ITERATIONS:
                 index = count - 1
                 skipped = True
     finally:
+        m.spent[id(s)] += m.steps - start_steps
         _leave(frame.loops, loop)
     if skipped:
         _forget_counters(m, s.body)
@@ -191,6 +193,7 @@ def _while(m: Machine, s: ast.While) -> None:
     frame = m.frame
     frame.loops.append(loop)
     start_events, start_steps = len(m.nodes), m.steps
+    spent = m.spent[id(s)]
     try:
         while True:
             m.tick()
@@ -198,7 +201,7 @@ def _while(m: Machine, s: ast.While) -> None:
             if decided is False or (decided is None and loop.iteration >= 2) or loop.forced:
                 break
             eventful = len(m.nodes) > start_events
-            costly = loop.iteration >= PURE_ITERATIONS or m.steps - start_steps > LOOP_STEPS
+            costly = loop.iteration >= PURE_ITERATIONS or spent + m.steps - start_steps > LOOP_STEPS
             loop.forced = (costly or eventful) and loop.iteration >= EVENT_ITERATIONS
             try:
                 execute(m, s.body)
@@ -208,6 +211,7 @@ def _while(m: Machine, s: ast.While) -> None:
                 break
             loop.iteration += 1
     finally:
+        m.spent[id(s)] += m.steps - start_steps
         _leave(frame.loops, loop)
     if loop.forced:
         _forget_counters(m, s.body)

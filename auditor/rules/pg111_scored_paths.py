@@ -8,6 +8,7 @@ from auditor.interp.analysis import Analysis
 from auditor.interp.graph import Kind
 from auditor.model.finding import Finding, Pass
 from auditor.rules.context import RuleContext
+from auditor.rules.mixtures import mixtures
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
@@ -23,8 +24,10 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
             f"was fixed ({len(analysis.composition.scores)} scores followed)",
             classes=("score-first-ttt",),
         )
+    found = mixtures(analysis)
+    unsound = any(mixture.target_keyed or not mixture.exact for mixture in found)
     cached = _caches(analysis)
-    if cached and not analysis.leaks:
+    if cached and not analysis.leaks and not unsound:
         yield ctx.established(
             f"{function}: {cached} cache look-ups, each into a table of tokens scored before",
             classes=("normalized-ngram",),

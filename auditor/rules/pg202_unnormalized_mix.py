@@ -1,0 +1,30 @@
+"""PG202: a mixture that is evaluated for the realised token alone must be of distributions that sum to one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from auditor.model.finding import Finding, Pass
+from auditor.rules.context import RuleContext
+from auditor.rules.mixtures import mixture_path, mixtures
+
+
+def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
+    """Yield a violation where a score is blended with a looked-up mass that is the same for any realised token."""
+    analysis = ctx.analysis
+    if analysis is None or analysis.headline is None:
+        return
+    found = mixtures(analysis)
+    if any(mixture.target_keyed or mixture.exact for mixture in found):
+        return
+    for mixture in found:
+        read = mixture.context[0]
+        yield ctx.violation(
+            f"{analysis.headline.function} blends the score of each realised token with a looked-up value that does not "
+            f"depend on that token (look-up at line {read.span.line}, blend at line {mixture.blend.span.line}), so that "
+            "the mixture does not sum to one over the vocabulary",
+            read.span,
+            mixture_path(read, mixture.blend, analysis),
+            classes=ctx.card.classes,
+        )
+        return

@@ -44,6 +44,12 @@ def test_how_a_claim_is_met(claim: float | None, level: str) -> None:
     assert _resolve(claim, log_text(1, bpb=1.06), log_text(2, bpb=1.08)).level == level
 
 
+def test_a_mean_over_results_of_different_names() -> None:
+    """Each log's last result counts where the runs named it differently."""
+    headline = _resolve(1.07, log_text(1, bpb=1.06, name="first_ttt"), log_text(2, bpb=1.08, name="second_ttt"))
+    assert headline.level == "mean by seed" and len(headline.matches) == 2
+
+
 def test_the_only_log_is_single() -> None:
     """One log's metric is called single, not mean."""
     assert _resolve(1.06, log_text(1, bpb=1.06)).level == "single"

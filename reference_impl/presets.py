@@ -91,7 +91,7 @@ def cpu_tiny() -> Config:
             sub_batches_per_pass=8,
             iterations=500,
             warmup_steps=2,
-            max_seconds=150.0,
+            max_seconds=600.0,
             log_every=50,
             checkpoint_every=100,
             dtype="float32",

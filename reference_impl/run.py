@@ -34,7 +34,7 @@ from reference_impl.evaluate.ttt import eval_val_ttt
 from reference_impl.log import Log
 from reference_impl.metric import Totals
 from reference_impl.model.gpt import Gpt
-from reference_impl.quant.artifact import SizeLedger, pack, predict_bytes, prune_to_fit, quantise, restore, unpack
+from reference_impl.quant.artifact import SizeLedger, entropy_bytes, pack, prune_to_fit, quantise, restore, unpack
 from reference_impl.quant.calibration import collect_hessians, generate_calibration
 from reference_impl.trainer import Trainer, warm_up
 
@@ -201,7 +201,7 @@ def export(
         write_bytes_atomically(artifact, blob)
     barrier()
     label = f"{bits_label(trainer.config)}+{config.codec}"
-    log.line(f"Serialized model {label}: {ledger.blob} bytes (predicted:{predict_bytes(state, config):.0f} raw:{raw})")
+    log.line(f"Serialized model {label}: {ledger.blob} bytes (entropy:{entropy_bytes(stored):.0f} raw:{raw})")
     log.line(f"Total submission size {label}: {ledger.total} bytes")
     seconds["export"] = round(time.perf_counter() - started, 3)
     return artifact, ledger

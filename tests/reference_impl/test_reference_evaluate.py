@@ -127,7 +127,9 @@ def test_scores_define_a_distribution(name: str) -> None:
         "sliding": lambda m, b, c: eval_val_sliding(m, b, 16, 4, 4),
         "ngram": lambda m, b, c: eval_val_ngram(m, b, c, 16),
     }[name]
-    check_scores_define_distribution(_score(evaluation, ttt_chunk=16, ttt_epochs=1), toy_tokens(35, 3), VOCAB)
+    check_scores_define_distribution(
+        _score(evaluation, ttt_chunk=16, ttt_epochs=1, stride=16), toy_tokens(35, 3), VOCAB
+    )
 
 
 @pytest.mark.parametrize("phased", [False, True])

@@ -18,6 +18,7 @@ from reference_impl.errors import ArtifactError
 from reference_impl.model.gpt import Gpt
 from reference_impl.quant.artifact import (
     SizeLedger,
+    entropy_bytes,
     pack,
     predict_bytes,
     prune_to_fit,
@@ -101,6 +102,7 @@ def test_size_prediction_is_within_three_percent_on_gaussian_weights() -> None:
     state = {f"blocks.{i}.weight": torch.randn(256, 512) for i in range(3)} | {"tok_emb": torch.randn(512, 256)}
     blob = pack(quantise(state, {}, SDCLIP), SDCLIP)
     assert abs(len(blob) / predict_bytes(state, SDCLIP) - 1) < 0.03
+    assert abs(len(blob) / entropy_bytes(unpack(blob)) - 1) < 0.03
 
 
 def test_low_rank_correction_helps_and_is_reversible() -> None:

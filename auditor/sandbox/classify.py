@@ -24,8 +24,14 @@ _LIMITS = {
 }
 
 
-def judge_import(told: dict[str, Any] | None, result: SandboxResult) -> Judgement:
-    """Judge a run whose import stage told `told` (None: it never got there)."""
+def judge_import(told: dict[str, Any] | None, result: SandboxResult, started: bool = True) -> Judgement:
+    """Judge a run whose import stage told `told` (None: it never got there).
+
+    `started` False: the harness had not yet handed over to the script when the run ended.
+    """
+    if told is None and not started:
+        limit = result.stopped or "end"
+        return Judgement(SmokeOutcome.INCONCLUSIVE, f"torch was still being loaded at the {limit} limit: slow machine")
     if told is None:
         return _silent(result)
     error = told.get("error")

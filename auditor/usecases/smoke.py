@@ -209,7 +209,7 @@ def _settings_class(hyper: Hyperparameters) -> str | None:
 
 def _import_judgement(done: SmokeRun, file: str, layer: int) -> Judgement:
     told = done.told.get("import")
-    judgement = judge_import(told, done.result)
+    judgement = judge_import(told, done.result, started="torch" in done.told)
     line = told["error"]["line"] if told and told["error"] else None
     return replace(judgement, location=Span(file, layer, line)) if line else judgement
 

@@ -1,8 +1,9 @@
 """Prove a renaming harmless: compile both texts and walk their bytecode in parallel.
 
-Same operations, constants, attributes and keywords; names may differ only by a mapping that is one to one, per function for
-locals and cells and per module for globals. It shares no code with `scopes`, so that one cannot hide the other's mistake.
-"""
+Same operations, constants, attributes and keywords; names may differ only by a mapping that is one to one, per
+function for
+locals and cells and per module for globals. It shares no code with `scopes`, so that one cannot hide the other's
+mistake."""
 
 from __future__ import annotations
 
@@ -11,7 +12,9 @@ import re
 from types import CodeType
 
 WORD = re.compile(r"[^\W\d]\w*")
-NOISE = frozenset({"EXTENDED_ARG", "CACHE", "NOP", "RESUME", "PUSH_NULL", "PRECALL", "MAKE_CELL", "LOAD_CLOSURE", "COPY_FREE_VARS"})
+NOISE = frozenset(
+    {"EXTENDED_ARG", "CACHE", "NOP", "RESUME", "PUSH_NULL", "PRECALL", "MAKE_CELL", "LOAD_CLOSURE", "COPY_FREE_VARS"}
+)
 """Operations whose presence or order follows the spelling of names (cells are sorted by name), not the program."""
 ALIKE = {"LOAD_METHOD": "LOAD_ATTR", "CALL_METHOD": "CALL", "CALL_FUNCTION": "CALL"}
 """Two ways of calling an attribute: the compiler picks by whether the name was bound by an import."""
@@ -60,10 +63,10 @@ class _Walk:
         if [ALIKE.get(s.opname, s.opname) for s in left] != [ALIKE.get(s.opname, s.opname) for s in right]:
             return f"{old.co_name}: other operations"
         local = _Names(self.seen)
-        for a, b in zip(old.co_varnames, new.co_varnames):
-            if not local.pair(a, b):
-                return f"{old.co_name}: {a} and {b} are not one to one"
-        for a, b in zip(left, right):
+        for before, after in zip(old.co_varnames, new.co_varnames, strict=False):
+            if not local.pair(before, after):
+                return f"{old.co_name}: {before} and {after} are not one to one"
+        for a, b in zip(left, right, strict=False):
             problem = self._step(a, b, local, here, there, classlike, old)
             if problem:
                 return f"{old.co_name}: {problem}"
@@ -108,7 +111,7 @@ class _Walk:
     def _locals(old: object, new: object, local: _Names) -> str:
         olds = old if isinstance(old, tuple) else (old,)
         news = new if isinstance(new, tuple) else (new,)
-        for a, b in zip(olds, news):
+        for a, b in zip(olds, news, strict=False):
             if not local.pair(str(a), str(b)):
                 return f"local {a} became {b}"
         return ""
@@ -117,8 +120,13 @@ class _Walk:
         """Names of functions and classes, and annotations kept as text, may follow the renaming; all else is equal."""
         if repr(old) == repr(new):
             return ""
-        if isinstance(old, tuple) and isinstance(new, tuple) and len(old) == len(new) and "__annotations__" in owner.co_names:
-            return next((p for p in (self._constant(a, b, owner) for a, b in zip(old, new)) if p), "")
+        if (
+            isinstance(old, tuple)
+            and isinstance(new, tuple)
+            and len(old) == len(new)
+            and "__annotations__" in owner.co_names
+        ):
+            return next((p for p in (self._constant(a, b, owner) for a, b in zip(old, new, strict=False)) if p), "")
         if isinstance(old, str) and isinstance(new, str):
             named = {owner.co_name, *(c.co_name for c in owner.co_consts if isinstance(c, CodeType))}
             if old.rpartition(".")[2] in named or "__annotations__" in owner.co_names:
@@ -131,7 +139,7 @@ class _Walk:
         for old, new in self.texts:
             before, after = WORD.findall(old), WORD.findall(new)
             skeletons = WORD.sub("", old) == WORD.sub("", new) and len(before) == len(after)
-            if not skeletons or any(b not in {a, *self.seen.get(a, ())} for a, b in zip(before, after)):
+            if not skeletons or any(b not in {a, *self.seen.get(a, ())} for a, b in zip(before, after, strict=False)):
                 return f"text {old!r} became {new!r}"
         return ""
 

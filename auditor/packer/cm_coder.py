@@ -1,7 +1,7 @@
 """The arithmetic coder of the context-mixing carrier: bits to digits of a text alphabet and back, without an escape.
 
-A digit is one character of the shim. The raw alphabet has 254 (every latin-1 character but NUL and CR), the ASCII one 126.
-"""
+A digit is one character of the shim. The raw alphabet has 254 (every latin-1 character but NUL and CR), the ASCII one
+126."""
 
 from __future__ import annotations
 
@@ -97,7 +97,8 @@ def from_chars(chars: str, radix: int) -> int:
             number = number * radix + digit(one, radix)
         return number
     half = len(chars) // 2
-    return from_chars(chars[:-half], radix) * radix**half + from_chars(chars[-half:], radix)
+    scale: int = radix**half
+    return from_chars(chars[:-half], radix) * scale + from_chars(chars[-half:], radix)
 
 
 def encode(text: str, params: CmParams, radix: int) -> str:

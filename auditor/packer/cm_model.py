@@ -1,12 +1,13 @@
 """The context-mixing model behind `--level max`: one readable definition that the encoder and the static decoder share.
 
 The text is coded bit by bit (most significant first). Each context keeps, per partial symbol, a small integer state (a
-probability on a grid of 1024 steps and a count up to 7); the states' log-odds (scaled by their counts) are mixed with three summed weight rows and
+probability on a grid of 1024 steps and a count up to 7); the states' log-odds (scaled by their counts) are mixed with
+three summed weight rows and
 squashed to 16 bits. The decoder that travels in a shim (`cm_shim`) is a compressed spelling of exactly this walk.
 
 Determinism: log and 2**x are evaluated at fixed points only and rounded to integers at once; everything else is integer
-arithmetic or IEEE addition and multiplication in a fixed order, so every platform and Python version decodes the same text.
-`rounding_margin` proves that no table entry sits near a rounding edge.
+arithmetic or IEEE addition and multiplication in a fixed order, so every platform and Python version decodes the same
+text. `rounding_margin` proves that no table entry sits near a rounding edge.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ CONTEXTS = (
     "b[0]+s[-1:]",
     "s[s.rfind('\\n'):][:6]+s[-3:]",
 )
-"""Every context as the travelling decoder spells it: s text so far, w current word, k skeleton (words collapsed to "a"),
-b stack of open brackets with the word before each."""
+"""Every context as the travelling decoder spells it: s text so far, w current word, k skeleton (words collapsed to
+"a"), b stack of open brackets with the word before each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ def walk(coder: BitCoder, params: CmParams) -> str:
             now = [slot.get(node, START) for slot in slots]
             by_node = weights.setdefault(node, [params.weight / 100] * count)
             mixed = 0.0
-            for state, one, two, three in zip(now, by_node, by_one, by_two):
+            for state, one, two, three in zip(now, by_node, by_one, by_two, strict=False):
                 mixed += inputs[state] * (one + two + three)
             if not -STEEPEST < mixed < STEEPEST:
                 raise BudgetExceeded("mixed value of the context model", STEEPEST, abs(mixed))

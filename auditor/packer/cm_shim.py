@@ -1,7 +1,7 @@
 """The decoder that travels in a `--level max` shim, and its recognition.
 
-`SOURCE` is a compressed spelling of `cm_model.walk` around `cm_coder.Decoder`; a test holds the two equal. Recognition never
-runs a shim's own decoder: a file that does not match the template byte for byte is simply not ours.
+`SOURCE` is a compressed spelling of `cm_model.walk` around `cm_coder.Decoder`; a test holds the two equal.
+Recognition never runs a shim's own decoder: a file that does not match the template byte for byte is simply not ours.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def f(z):
    i+=i+y
   c=chr(i-@TOP@);s+=c;b=c in'([{'and[w+c]+b or b[c in')]}':]or[''];w=(w+c)*('a'+c).isidentifier();k+='a'[w!=c:]if w else c
  return s
-"""
+"""  # noqa: E501
 PLAIN = "exec(f(z))"
 TRACED = "import linecache\ns=f(z);linecache.cache['<string>']=0,None,s.splitlines(1),'';exec(s)"
 """Registers the source, so that inspect, triton.jit and tracebacks find it."""
@@ -53,7 +53,8 @@ def _ending(params: CmParams, traced: bool) -> str:
 
 
 def body(params: CmParams, radix: int, traced: bool) -> str:
-    """Return the decoder's source; it expects the payload's character codes in `z` (an iterator) and ends by running the text."""
+    """Return the decoder's source; it expects the payload's character codes in `z` (an iterator) and ends by running
+    the text."""
     values = {
         "LAG": fraction(params.lag, 1),
         "LENGTH": str(params.length),

@@ -76,7 +76,7 @@ class _Walk(ast.NodeVisitor):
         base = node.value.id if isinstance(node.value, ast.Name) else ""
         if node.attr in NAME_ATTRIBUTES:
             self.name_readers.append(node.attr)
-        if node.attr in ("modules", "__main__") and base == "sys" or node.attr == "__globals__":
+        if (node.attr in ("modules", "__main__") and base == "sys") or node.attr == "__globals__":
             self.module_readers.append(f"{base}.{node.attr}")
         self.generic_visit(node)
 

@@ -1,8 +1,9 @@
 """Choose new names so that the text compresses well, and write them into the tree.
 
-Two styles. "grouped": every original name gets one short name throughout the file, so that repeated idioms stay repeated
-(what context models and LZ both reward). "scoped": each scope counts its own names from the most used letter down. Which one
-wins depends on the script; `search` tries both. Nothing pinned is touched.
+Two styles. "grouped": every original name gets one short name throughout the file, so that repeated idioms stay
+repeated
+(what context models and LZ both reward). "scoped": each scope counts its own names from the most used letter down.
+Which one wins depends on the script; `search` tries both. Nothing pinned is touched.
 """
 
 from __future__ import annotations

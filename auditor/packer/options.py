@@ -7,7 +7,8 @@ from enum import Enum
 
 
 class Level(str, Enum):
-    """How hard to try: `fast` one codec, `best` every codec of the standard library, `max` the context-mixing coder too."""
+    """How hard to try: `fast` one codec, `best` every codec of the standard library, `max` the context-mixing coder
+    too."""
 
     FAST = "fast"
     BEST = "best"

@@ -1,7 +1,8 @@
-"""Tree transforms that drop what nothing reads. Each has a name, can be switched off, and says when it withholds itself.
+"""Tree transforms that drop what nothing reads. Each has a name, can be switched off, and says when it withholds
+itself.
 
-None changes what a script computes or prints. Renaming is not here (`naming`), nor is the rewrite of self-reads (`selfread`).
-"""
+None changes what a script computes or prints. Renaming is not here (`naming`), nor is the rewrite of self-reads
+(`selfread`)."""
 
 from __future__ import annotations
 
@@ -55,8 +56,19 @@ def docstrings(tree: ast.Module, facts: Facts) -> ast.Module | Withheld:
 
 
 def _plain_class(node: ast.ClassDef, local: set[str]) -> bool:
-    """Say whether nothing is known to read the annotations of the class body (bare or torch-like bases, no decorator)."""
-    plain = {"Module", "Optimizer", "object", "Dataset", "IterableDataset", "Function", "Exception", "Thread", "ABC"} | local
+    """Say whether nothing is known to read the annotations of the class body (bare or torch-like bases, no
+    decorator)."""
+    plain = {
+        "Module",
+        "Optimizer",
+        "object",
+        "Dataset",
+        "IterableDataset",
+        "Function",
+        "Exception",
+        "Thread",
+        "ABC",
+    } | local
     return not node.decorator_list and not node.keywords and all(last_word(b) in plain for b in node.bases)
 
 
@@ -106,8 +118,9 @@ class _Annotations(ast.NodeTransformer):
         return sum(isinstance(n.ctx, ast.Store) for n in stores) < 2
 
 
-def annotations(tree: ast.Module, facts: Facts) -> ast.Module | Withheld:
-    """Drop annotations that nothing reads (kept: dataclass-like bodies, kernels, operator schemas, unknown decorators)."""
+def drop_annotations(tree: ast.Module, facts: Facts) -> ast.Module | Withheld:
+    """Drop annotations that nothing reads (kept: dataclass-like bodies, kernels, operator schemas, unknown
+    decorators)."""
     if facts.annotation_reader:
         return Withheld("annotations", "annotations or signatures are read")
     every = {n.name: n for n in ast.walk(tree) if isinstance(n, ast.ClassDef)}
@@ -144,11 +157,18 @@ def imports(tree: ast.Module, facts: Facts) -> ast.Module | Withheld:
 
 
 def constants(tree: ast.Module, facts: Facts) -> ast.Module | Withheld:
-    """Evaluate constant arithmetic where the result is shorter."""
+    """Evaluate constant arithmetic where the result is shorter.
+
+    The folder hangs links on nodes, and CPython shares operator nodes between all trees: they are taken off again.
+    """
+    touched = list(ast.walk(tree))
     add_parent(tree)
     add_namespace(tree)
     folded = FoldConstants()(tree)
     assert isinstance(folded, ast.Module)
+    for node in (*touched, *ast.walk(folded)):
+        for name in set(vars(node)) - {*node._fields, *node._attributes}:
+            delattr(node, name)
     return folded
 
 
@@ -169,9 +189,57 @@ def _none(node: ast.expr) -> bool:
 
 
 SAFE_IMPORTS = frozenset(
-    "__future__ abc argparse array base64 bisect collections contextlib copy csv dataclasses datetime enum functools gc glob "
-    "gzip hashlib heapq io itertools json logging lzma math operator os pathlib pickle platform queue random re shutil "
-    "statistics string struct subprocess sys tempfile textwrap threading time traceback types typing uuid warnings zlib".split()
+    [
+        "__future__",
+        "abc",
+        "argparse",
+        "array",
+        "base64",
+        "bisect",
+        "collections",
+        "contextlib",
+        "copy",
+        "csv",
+        "dataclasses",
+        "datetime",
+        "enum",
+        "functools",
+        "gc",
+        "glob",
+        "gzip",
+        "hashlib",
+        "heapq",
+        "io",
+        "itertools",
+        "json",
+        "logging",
+        "lzma",
+        "math",
+        "operator",
+        "os",
+        "pathlib",
+        "pickle",
+        "platform",
+        "queue",
+        "random",
+        "re",
+        "shutil",
+        "statistics",
+        "string",
+        "struct",
+        "subprocess",
+        "sys",
+        "tempfile",
+        "textwrap",
+        "threading",
+        "time",
+        "traceback",
+        "types",
+        "typing",
+        "uuid",
+        "warnings",
+        "zlib",
+    ]
 )
 """Standard modules whose import has no effect that a script could notice; others are never dropped."""
 
@@ -217,7 +285,9 @@ def _mentions(tree: ast.Module) -> dict[str, int]:
 
 def _droppable(node: ast.stmt, mentions: dict[str, int], strings: set[str]) -> bool:
     name = getattr(node, "name", None)
-    return isinstance(name, str) and _harmless(node) and name not in mentions and name not in strings and name[:2] != "__"
+    return (
+        isinstance(name, str) and _harmless(node) and name not in mentions and name not in strings and name[:2] != "__"
+    )
 
 
 def _prune_import(node: ast.stmt, mentions: dict[str, int], strings: set[str]) -> None:
@@ -231,7 +301,7 @@ def _prune_import(node: ast.stmt, mentions: dict[str, int], strings: set[str]) -
 
 PASSES: dict[str, Callable[[ast.Module, Facts], ast.Module | Withheld]] = {
     "docstrings": docstrings,
-    "annotations": annotations,
+    "annotations": drop_annotations,
     "unused": unused,
     "imports": imports,
     "constants": constants,
@@ -243,7 +313,9 @@ TRANSFORMS = (*PASSES, "selfread", "rename")
 """Every transform that can be switched off."""
 
 
-def apply(tree: ast.Module, facts: Facts, skip: Sequence[str]) -> tuple[ast.Module, tuple[str, ...], tuple[Withheld, ...]]:
+def apply(
+    tree: ast.Module, facts: Facts, skip: Sequence[str]
+) -> tuple[ast.Module, tuple[str, ...], tuple[Withheld, ...]]:
     """Run the passes that are not in `skip`; return the tree, the names applied and what was withheld."""
     applied: list[str] = []
     withheld: list[Withheld] = []

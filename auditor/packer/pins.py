@@ -1,4 +1,5 @@
-"""Which names must keep their spelling, each with its reason. Attributes, keywords and strings are never candidates at all.
+"""Which names must keep their spelling, each with its reason. Attributes, keywords and strings are never candidates
+at all.
 
 A pin is cheap (a few bytes), a wrong rename is a broken run: every doubt ends in a pin.
 """
@@ -12,21 +13,81 @@ from auditor.packer.facts import Facts
 from auditor.packer.scopes import Binding, Scope, ScopeTree
 
 COMPILING = frozenset(
-    "triton jit autotune heuristics custom_op register_fake register_kernel register_autograd impl impl_abstract "
-    "script triton_op library define".split()
+    [
+        "triton",
+        "jit",
+        "autotune",
+        "heuristics",
+        "custom_op",
+        "register_fake",
+        "register_kernel",
+        "register_autograd",
+        "impl",
+        "impl_abstract",
+        "script",
+        "triton_op",
+        "library",
+        "define",
+    ]
 )
 """Decorator words under which the source, the annotations or the parameter names of a function are read."""
 
 PLAIN_DECORATORS = frozenset(
-    "staticmethod classmethod property cached_property no_grad inference_mode enable_grad compile lru_cache cache wraps "
-    "contextmanager total_ordering abstractmethod override disable setter".split()
+    [
+        "staticmethod",
+        "classmethod",
+        "property",
+        "cached_property",
+        "no_grad",
+        "inference_mode",
+        "enable_grad",
+        "compile",
+        "lru_cache",
+        "cache",
+        "wraps",
+        "contextmanager",
+        "total_ordering",
+        "abstractmethod",
+        "override",
+        "disable",
+        "setter",
+    ]
 )
 """Decorators known to look neither at parameter names nor at annotations (last word of the dotted name)."""
 
 LIBRARY_METHODS = frozenset(
-    "state_dict load_state_dict named_parameters named_buffers named_modules parameters buffers modules children apply to "
-    "cuda cpu train eval requires_grad_ register_buffer register_parameter extra_repr add_param_group sample fit "
-    "_load_from_state_dict _save_to_state_dict __torch_function__ __torch_dispatch__ __exit__ __aexit__ format emit".split()
+    [
+        "state_dict",
+        "load_state_dict",
+        "named_parameters",
+        "named_buffers",
+        "named_modules",
+        "parameters",
+        "buffers",
+        "modules",
+        "children",
+        "apply",
+        "to",
+        "cuda",
+        "cpu",
+        "train",
+        "eval",
+        "requires_grad_",
+        "register_buffer",
+        "register_parameter",
+        "extra_repr",
+        "add_param_group",
+        "sample",
+        "fit",
+        "_load_from_state_dict",
+        "_save_to_state_dict",
+        "__torch_function__",
+        "__torch_dispatch__",
+        "__exit__",
+        "__aexit__",
+        "format",
+        "emit",
+    ]
 )
 """Methods that a library base class may call with keywords of its own."""
 
@@ -138,7 +199,9 @@ def _definition_reason(binding: Binding, facts: Facts, prints: bool) -> str:
     return ""
 
 
-def _reason(binding: Binding, tree: ScopeTree, facts: Facts, keep: frozenset[str], prints: bool, local: set[str]) -> str:
+def _reason(
+    binding: Binding, tree: ScopeTree, facts: Facts, keep: frozenset[str], prints: bool, local: set[str]
+) -> str:
     name = binding.name
     if name in keep:
         return "kept by request"

@@ -39,7 +39,7 @@ def print_tree(tree: ast.Module, requote: bool) -> str:
     try:
         text = str(python_minifier.unparse(tree))
     except python_minifier.UnstableMinification as error:
-        raise FrontendError(f"the printed script differs from the tree: {error.exception}") from error
+        raise FrontendError("the printed script differs from the tree") from error
     text = portable(text) if requote else text
     return text if text.endswith("\n") or not text else text + "\n"
 

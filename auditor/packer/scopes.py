@@ -1,6 +1,7 @@
 """Who binds which name where: the scope tree that renaming needs.
 
-Resolves names as the language does (class scopes are skipped from inside functions, comprehensions have their own scope,
+Resolves names as the language does (class scopes are skipped from inside functions, comprehensions have their own
+scope,
 `global` and `nonlocal` are followed). It only reads the tree; choosing new names is `naming`, refusing them is `pins`.
 """
 

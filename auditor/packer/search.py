@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from auditor.errors import BudgetExceeded
 from auditor.limits import PackLimits
@@ -22,7 +22,7 @@ from auditor.packer.shims import Shim, wrap, wrap_cm
 
 Progress = Callable[[str], None]
 
-TUNINGS = ({"rate": 45}, {"rate": 75}, {"lag": 11}, {"lag": 13}, {"weight": 16})
+TUNINGS = (("rate", 45), ("rate", 75), ("lag", 11), ("weight", 17))
 """Parameter steps tried for the context-mixing coder, in this order, each kept where it pays."""
 
 
@@ -34,6 +34,8 @@ class Choice:
     shim: Shim
     carried: bytes
     notes: tuple[str, ...]
+    decode_s: float | None = None
+    """Seconds that the context-mixing walk took here (decoding takes as long as coding), None for other codecs."""
 
 
 def _plain_best(text: Minified, options: PackOptions, ascii_only: bool) -> tuple[Shim, bytes]:
@@ -53,6 +55,10 @@ def _symbols(text: str) -> tuple[str, bool]:
     return (escaped, False) if escaped is not None else (text.encode().decode("latin-1"), True)
 
 
+def _stepped(params: CmParams, name: str, value: int) -> CmParams:
+    return CmParams(**{**{f.name: getattr(params, f.name) for f in fields(params)}, name: value})
+
+
 class _ContextMixing:
     """The search over the context-mixing coder's parameters for one text."""
 
@@ -62,11 +68,11 @@ class _ContextMixing:
         self.radix = cm_coder.ASCII if ascii_only else cm_coder.RAW
         self.params = CmParams(len(symbols), wide=wide)
         self.limits, self.progress = limits, progress
-        self.spent = 0.0
+        self.seconds = 0.0
 
     def pack(self, params: CmParams) -> Shim | None:
         """Return the shim at these parameters, None where it cannot be spelled or proved."""
-        start = time.monotonic()
+        start = time.process_time()
         gc.disable()
         try:
             payload = cm_coder.encode(self.symbols, params, self.radix)
@@ -74,7 +80,7 @@ class _ContextMixing:
             return None
         finally:
             gc.enable()
-            self.spent = max(self.spent, time.monotonic() - start)
+            self.seconds = time.process_time() - start
         return wrap_cm(payload, params, self.radix, self.traced)
 
     def best(self) -> Shim | None:
@@ -82,7 +88,7 @@ class _ContextMixing:
         if self.params.length > self.limits.tuned_symbols:
             return shim
         for step in TUNINGS:
-            trial = replace(params, **step)
+            trial = _stepped(params, *step)
             other = self.pack(trial)
             self.progress(f"context mixing {step}: {len(other.data) if other else 'none'}")
             if other is not None and (shim is None or len(other.data) < len(shim.data)):
@@ -115,5 +121,5 @@ def search(texts: list[Minified], options: PackOptions, limits: PackLimits, prog
             mixed = coder.best()
             carried = coder.symbols.encode("latin-1")
             if mixed is not None and len(mixed.data) < len(chosen.shim.data):
-                chosen = Choice(chosen.minified, mixed, carried, ())
+                chosen = Choice(chosen.minified, mixed, carried, (), coder.seconds)
     return replace(chosen, notes=tuple(notes))

@@ -1,8 +1,8 @@
 """Scripts that read their own file as text: most count their code bytes that way, and a raw shim is not UTF-8.
 
-`rewrite` makes such a script read and re-encode itself as latin-1 (one character a byte), so that it counts the bytes of
-the shim correctly. It works on the tree, never on text, and gives up, named, where it cannot follow the value: the packer
-then takes the ASCII carrier, which any script can read.
+`rewrite` makes such a script read and re-encode itself as latin-1 (one character a byte), so that it counts the bytes
+of the shim correctly. It works on the tree, never on text, and gives up, named, where it cannot follow the value: the
+packer then takes the ASCII carrier, which any script can read.
 """
 
 from __future__ import annotations
@@ -13,12 +13,55 @@ from dataclasses import dataclass
 from auditor.packer.pins import last_word
 from auditor.packer.scopes import Binding, analyse
 
-PATH_WRAPPERS = frozenset({"Path", "PurePath", "str", "fspath", "abspath", "realpath", "resolve", "absolute", "expanduser"})
+PATH_WRAPPERS = frozenset(
+    {"Path", "PurePath", "str", "fspath", "abspath", "realpath", "resolve", "absolute", "expanduser"}
+)
 READERS = frozenset({"read_text", "open"})
 HARMLESS = frozenset(
-    "parent parents name stem suffix stat exists is_file read_bytes with_name with_suffix joinpath as_posix parts relative_to "
-    "dirname basename getsize getmtime join exists isfile split splitext relpath commonpath print info log log0 append insert "
-    "add copy copyfile copy2 run Popen check_call check_output sha256 format".split()
+    [
+        "parent",
+        "parents",
+        "name",
+        "stem",
+        "suffix",
+        "stat",
+        "exists",
+        "is_file",
+        "read_bytes",
+        "with_name",
+        "with_suffix",
+        "joinpath",
+        "as_posix",
+        "parts",
+        "relative_to",
+        "dirname",
+        "basename",
+        "getsize",
+        "getmtime",
+        "join",
+        "exists",
+        "isfile",
+        "split",
+        "splitext",
+        "relpath",
+        "commonpath",
+        "print",
+        "info",
+        "log",
+        "log0",
+        "append",
+        "insert",
+        "add",
+        "copy",
+        "copyfile",
+        "copy2",
+        "run",
+        "Popen",
+        "check_call",
+        "check_output",
+        "sha256",
+        "format",
+    ]
 )
 """Attributes and calls through which the script's own path does not lead to a text read of the script."""
 LATIN = "L1"
@@ -26,7 +69,8 @@ LATIN = "L1"
 
 @dataclass(frozen=True, slots=True)
 class SelfRead:
-    """What was found and done: `reads` text reads of the own file, `problem` why a raw carrier would break the script."""
+    """What was found and done: `reads` text reads of the own file, `problem` why a raw carrier would break the
+    script."""
 
     reads: int
     problem: str = ""
@@ -49,7 +93,8 @@ class _Follower:
                 self.functions.setdefault(node.name, []).append(node)
 
     def key(self, node: ast.AST) -> Binding | str:
-        """Return what holds a value: the binding of a name or parameter, ".x" for an attribute, "" for anything else."""
+        """Return what holds a value: the binding of a name or parameter, ".x" for an attribute, "" for anything
+        else."""
         return "." + node.attr if isinstance(node, ast.Attribute) else self.home.get(node, "")
 
     def is_path(self, node: ast.AST) -> bool:
@@ -133,7 +178,7 @@ class _Follower:
             params = [*function.args.posonlyargs, *function.args.args]
             named = {a.arg: a for a in (*params, *function.args.kwonlyargs)}
             shift = 1 if isinstance(node.func, ast.Attribute) and params and params[0].arg == "self" else 0
-            given: list[tuple[ast.arg | None, ast.expr]] = [*zip(params[shift:], node.args)]
+            given: list[tuple[ast.arg | None, ast.expr]] = [*zip(params[shift:], node.args, strict=False)]
             given += [(named.get(k.arg or ""), k.value) for k in node.keywords]
             for param, value in given:
                 if param is not None and self.is_text(value):
@@ -149,7 +194,10 @@ class _Follower:
             if not self.is_path(node) or self.is_path(user) or isinstance(getattr(node, "ctx", None), ast.Store):
                 continue
             if not self._known_use(node, user, parents):
-                self.problem = self.problem or f"its own path is used in a way that is not followed (line {getattr(node, 'lineno', 0)})"
+                self.problem = (
+                    self.problem
+                    or f"its own path is used in a way that is not followed (line {getattr(node, 'lineno', 0)})"
+                )
 
     def _known_use(self, node: ast.AST, user: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
         if isinstance(user, ast.Attribute):

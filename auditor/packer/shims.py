@@ -127,7 +127,7 @@ def wrap_cm(payload: str, params: CmParams, radix: int, traced: bool) -> Shim | 
     start = f"{head}{imports}z=map(ord,{literal})\n"
     text = f"{start}exec(zlib.decompress({carried},-15))\n"
     sizes = (len(text) - len(literal) + 7 - len(carried), len(carried), len(literal) - 7)
-    parts = tuple(Part(n, s) for n, s in zip(("bootstrap", "decoder", "payload"), sizes))
+    parts = tuple(Part(n, s) for n, s in zip(("bootstrap", "decoder", "payload"), sizes, strict=False))
     return Shim(text.encode("latin-1"), "cm", "raw" if head else "ascii", parts)
 
 

@@ -56,7 +56,9 @@ def _text(raw: bytes, name: str) -> tuple[str, list[str]]:
 def read(raw: bytes, name: str, target: tuple[int, int], limits: Limits) -> Source:
     """Return the text to pack; raise FrontendError where the script cannot be packed for `target`."""
     if len(raw) > limits.pack.source_bytes:
-        raise FrontendError(f"{name} has {len(raw):,} bytes, more than the {limits.pack.source_bytes:,} that are packed")
+        raise FrontendError(
+            f"{name} has {len(raw):,} bytes, more than the {limits.pack.source_bytes:,} that are packed"
+        )
     unpacked = unpack(raw, name, lambda _: None, limits.unpack)
     notes: list[str] = []
     if len(unpacked.layers) > 1:

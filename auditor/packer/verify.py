@@ -77,7 +77,11 @@ def decode_elsewhere(data: bytes, carried: bytes) -> tuple[Decoded, ...]:
         script.write_bytes(data)
         for version, path in interpreters().items():
             done = subprocess.run(
-                [path, "-I", "-W", "error", "-c", _CHILD, str(script)], capture_output=True, text=True, timeout=600, check=False
+                [path, "-I", "-W", "error", "-c", _CHILD, str(script)],
+                capture_output=True,
+                text=True,
+                timeout=600,
+                check=False,
             )
             ok = done.stdout.split() == [wanted]
             results.append(Decoded(version, ok, "" if ok else done.stderr.strip()[-300:] or "another text"))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import difflib
+import io
 import lzma
 import os
 import tempfile
+import tokenize
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +22,7 @@ from auditor.packer.bundle import bundle
 from auditor.packer.minify import Minified, minify
 from auditor.packer.options import PackOptions, Part
 from auditor.packer.passes import Withheld
+from auditor.packer.printing import escape
 from auditor.packer.search import Choice, search
 from auditor.packer.shims import Shim
 from auditor.packer.source import Source, read, repair
@@ -44,6 +48,8 @@ class PackResult:
     withheld: tuple[Withheld, ...]
     notes: tuple[str, ...]
     decoded: tuple[Decoded, ...] = ()
+    decode_s: float | None = None
+    """Seconds that decoding a context-mixed payload took, None for other codecs."""
 
 
 def _silent(_: str) -> None:
@@ -108,6 +114,7 @@ def pack(
         withheld=choice.minified.withheld,
         notes=(*source.notes, *choice.notes),
         decoded=decoded,
+        decode_s=choice.decode_s,
     )
 
 
@@ -127,8 +134,6 @@ def check(path: Path, shipped: Path, options: PackOptions, entry: str = "__main_
 
 
 def _same_script(payload: bytes, text: str) -> bool:
-    from auditor.packer.printing import escape
-
     return payload in (text.encode(), (escape(text) or text).encode())
 
 
@@ -151,7 +156,8 @@ def unpack_file(path: Path, limits: Limits = DEFAULT_LIMITS) -> Unpacked:
 class Fixed:
     """The result of `fix`: the text, its diff to the original, and places that have no mechanical repair."""
 
-    text: str
+    raw: bytes
+    """The repaired source in the encoding and with the line ends that it had."""
     diff: str
     left: int
     layer: int
@@ -168,7 +174,11 @@ def fix(path: Path) -> Fixed:
     fixed, left = repair(text)
     before, after = text.splitlines(keepends=True), fixed.splitlines(keepends=True)
     diff = "".join(difflib.unified_diff(before, after, f"{path.name} (before)", f"{path.name} (fixed)", n=0))
-    return Fixed(fixed, diff, left, layer.index)
+    raw = layer.raw
+    if fixed != text:
+        mark = codecs.BOM_UTF8 if raw.startswith(codecs.BOM_UTF8) else b""
+        raw = mark + fixed.encode(tokenize.detect_encoding(io.BytesIO(raw).readline)[0].removesuffix("-sig"))
+    return Fixed(raw, diff, left, layer.index)
 
 
 def write_whole(path: Path, data: bytes) -> None:

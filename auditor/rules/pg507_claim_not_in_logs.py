@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from auditor.intake.manifest import read_manifest
+from auditor.intake.readme import seed_table
+from auditor.measure.headline import half_unit
+from auditor.measure.select import observed_seed
 from auditor.model.finding import Effect, Finding, Pass
+from auditor.model.logs import LogFile
 from auditor.model.source import Span
 from auditor.rules.context import RuleContext
 from auditor.rules.measured import counted_logs, for_track, listing, place
 
+_SCORE = (0.1, 5.0)
+"""Numbers of a README row that can be a val_bpb or a loss; others are times and percentages."""
+_TOLERANCE = 1.01e-4
 _AS_CLAIMED = ("mean", "single", "mean by seed")
 
 
@@ -17,6 +25,7 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     headline, claim = ctx.evidence.headline, ctx.evidence.claim
     if claim.bpb is None or not counted_logs(ctx):
         return
+    yield from _per_seed(ctx)
     where = _claimed_at(ctx)
     if headline.metric is None:
         yield ctx.violation(f"the claimed {claim.bpb:g}: {headline.how}", where, effect=for_track(ctx, Effect.REVIEW))
@@ -47,6 +56,45 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
         yield ctx.established(f"the claimed {claim.bpb:g} is in the logs: {headline.how}{also}")
     else:
         yield ctx.violation(f"the claimed {claim.bpb:g} is met by {headline.how}", spot, effect=Effect.NOTE)
+
+
+def _per_seed(ctx: RuleContext) -> Iterator[Finding | Pass]:
+    """Compare the values that submission.json and the README state per seed with that seed's log."""
+    by_seed: dict[int, list[LogFile]] = {}
+    for log in counted_logs(ctx):
+        seed = observed_seed(log)
+        if seed is not None:
+            by_seed.setdefault(seed, []).append(log)
+    stated: list[tuple[int, tuple[float, ...], str]] = [
+        (seed, (bpb,), "submission.json") for seed, bpb in read_manifest(ctx.submission).seeds.items() if bpb
+    ]
+    for cell in seed_table(ctx.submission):
+        scores = tuple(value for value in cell.values if _SCORE[0] <= value <= _SCORE[1])
+        if scores:
+            stated.append((cell.seed, scores, f"README.md:{cell.line}"))
+    agreed = 0
+    for seed, values, source in stated:
+        logs = by_seed.get(seed, [])
+        if not any(log.metrics for log in logs):
+            continue
+        if any(_logged(log, value) for log in logs for value in values):
+            agreed += 1
+            continue
+        shown = listing(f"{value:g}" for value in values)
+        yield ctx.violation(
+            f"{source} states {shown} for seed {seed}; {logs[0].file} holds none of it",
+            place(logs[0].file, logs[0].metrics[-1].line if logs[0].metrics else 1),
+            effect=Effect.NOTE,
+        )
+    if agreed:
+        yield ctx.established(f"{agreed} per-seed values of submission.json and README are in the logs of their seeds")
+
+
+def _logged(log: LogFile, value: float) -> bool:
+    tolerance = max(_TOLERANCE, half_unit(value))
+    known = [metric.bpb for metric in log.metrics] + [step.val_bpb for step in log.steps]
+    known += [metric.val_loss for metric in log.metrics]
+    return any(number is not None and abs(number - value) <= tolerance for number in known)
 
 
 def _claimed_at(ctx: RuleContext) -> Span | None:

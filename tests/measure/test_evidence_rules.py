@@ -260,6 +260,14 @@ def test_denial_says_what_the_code_does_with_the_setting() -> None:
         assert isinstance(found, Finding) and phrase in found.message
 
 
+def test_values_per_seed_are_looked_up_in_the_log_of_the_seed() -> None:
+    """A README row or a JSON entry that its seed's log does not hold is a note; one that it holds is confirmed."""
+    table = "| Seed | BPB | s |\n|---|---|---|\n| 42 | **1.0501** | 588.0 |\n| 1337 | 1.0444 | 588.0 |\n"
+    found = said(ask("PG507", _with(README=table)))
+    assert ("note", "README.md:4 states 1.0444 for seed 1337; train_seed1337.log holds none of it") in found
+    assert ("pass", "1 per-seed values of submission.json and README are in the logs of their seeds") in found
+
+
 def test_what_the_text_leaves_out_is_said_with_its_use() -> None:
     """A hash embedding that is on in the log, unmentioned and inert in the code: both sides are reported."""
     files = {"README.md": "A model.", "a.log": log_text(settings="ttt_hash_embed: True")}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from auditor.prover import data
-from auditor.prover.table import STUBS, TABLE
+from auditor.prover.table import STUBS, TABLE, WIDTH_ROWS
 
 CHILD = Path(__file__).parent / "child"
 
@@ -45,6 +45,8 @@ class Shape:
     real_halves: bool = False
     full_width: bool = False
     """True keeps the model's own width and heads."""
+    scale: int = 1
+    """How many times longer the text is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +90,14 @@ def tokenizer_for(vocab: int, byte_fallback: bool) -> data.Tokenizer:
 
 
 def miniature(shape: Shape, targets: int, seed: int) -> Miniature:
-    """Make the data of `shape`: `targets` scored tokens drawn with `seed`."""
+    """Make the data of `shape`: `targets` scored tokens, times its scale, drawn with `seed`."""
     tokenizer = tokenizer_for(shape.vocab, shape.byte_fallback)
-    return Miniature(shape, tokenizer, data.make_stream(tokenizer, targets, seed), seed)
+    return Miniature(shape, tokenizer, data.make_stream(tokenizer, targets * shape.scale, seed), seed)
 
 
 def table_for(shape: Shape) -> list[tuple[str, int]]:
     """Return the settings table of `shape`."""
-    width = {cap for pattern, cap in TABLE[:4] for cap in (cap,)}
-    rows = TABLE[4:] if shape.full_width else TABLE
-    return [(pattern, cap) for pattern, cap in rows if width]
+    return list(TABLE[WIDTH_ROWS:] if shape.full_width else TABLE)
 
 
 def sandbox_files(

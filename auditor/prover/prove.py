@@ -18,6 +18,7 @@ from auditor.prover.proof import Condition, Proof, TestedMetric
 CONDITIONS = frozenset({"c1", "c2", "c3", "c4"})
 SMALL = Shape("small")
 LADDER = (
+    (r"too short|too few tokens|not enough tokens", Shape("twice the text", scale=2)),
     (r"view.*as|uint16|int16|bfloat16|half|dtype", Shape("real half precision", real_halves=True)),
     (r"vocab|piece|byte|token id|tokenizer", Shape("320 pieces", vocab=320, byte_fallback=True)),
     (r"rope|head|dim|shape|size|expand|divisible|multiply|must|param|index", Shape("own width", full_width=True)),

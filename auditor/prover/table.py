@@ -36,6 +36,9 @@ TABLE: tuple[tuple[str, int], ...] = (
 )
 """(pattern of the whole setting name, cap), first match decides. Layers stay: settings that name layers need them."""
 
+WIDTH_ROWS = 4
+"""How many of the first rows shrink the model's width."""
+
 STUBS = [
     "flash_attn_interface",
     "flash_attn",

@@ -37,7 +37,8 @@ def analyse(program: Program, submission: Submission, evidence: Evidence, limits
             name, span = machine.raised[-1]
             incomplete.append(f"the program raises {name} at line {span.line} before any score is printed")
         return Analysis(None, configuration.settings, tuple(incomplete), trace)
-    function, frame, span = scoring_frame(machine, site)
+    composition = compose(site.node)
+    function, frame, span = scoring_frame(machine, site, composition.scores)
     metric = evidence.headline.metric
     path = HeadlinePath(
         bpb=evidence.claim.bpb,
@@ -50,6 +51,5 @@ def analyse(program: Program, submission: Submission, evidence: Evidence, limits
         frame=frame,
         printed=site.printed.span,
     )
-    composition = compose(site.node)
     leaks = find_leaks(machine.nodes, learned, composition.scores, frame)
     return Analysis(path, configuration.settings, tuple(incomplete), trace, composition, leaks)

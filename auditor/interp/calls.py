@@ -7,7 +7,7 @@ from typing import Any
 
 from auditor.errors import BudgetExceeded
 from auditor.interp.graph import Kind
-from auditor.interp.machine import BreakSignal, ContinueSignal, Frame, Machine, ReturnSignal
+from auditor.interp.machine import BreakSignal, ContinueSignal, Frame, Machine, RaiseSignal, ReturnSignal
 from auditor.interp.values import (
     MISSING,
     Bound,
@@ -181,6 +181,12 @@ def call_function(
         result = signal.value
     except (BreakSignal, ContinueSignal):
         result = None
+    except RaiseSignal as signal:
+        if signal.name == "SystemExit" or any(active.guarded for active in m.frames):
+            raise
+        # The run that printed the logs did not end here: the stand-in data did not pass a check of the program.
+        m.raised.append((signal.name, signal.span))
+        result = m.unknown(*args, *kwargs.values())
     except RecursionError as error:
         raise BudgetExceeded("call depth of the interpreter", m.limits.call_depth) from error
     finally:

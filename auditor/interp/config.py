@@ -93,7 +93,9 @@ def declared(program: Program, commands: tuple[RunCommand, ...], evidence: Evide
                 settings[variable] = Setting(shown, f"{log.file}:{line}")
             elif "_" in name:
                 overrides[name] = value
-    for solved in solve_guards(program, names, {**environ}, log_text(evidence.logs)):
+    for solved in solve_guards(
+        program, names, {**environ}, log_text(evidence.logs, log.file if log is not None else None)
+    ):
         environ[solved.variable] = solved.value
         overrides.pop(solved.setting, None)
         settings[solved.variable] = Setting(solved.value, solved.origin)

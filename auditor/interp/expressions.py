@@ -156,11 +156,23 @@ def _compare(m: Machine, e: ast.Compare) -> Any:
     for op, right_node in zip(e.ops, e.comparators, strict=True):
         right = evaluate(m, right_node)
         value = compare(m, op, left, right)
+        if value is False and _every(e) and m.frame.loops:
+            # "every so many iterations": a sampled loop does not reach the iteration, the run did.
+            return Sym(name="every")
         if value is False:
             return False
         result = value if result is True else result
         left = right
     return result
+
+
+def _every(e: ast.Compare) -> bool:
+    return (
+        isinstance(e.left, ast.BinOp)
+        and isinstance(e.left.op, ast.Mod)
+        and isinstance(e.comparators[0], ast.Constant)
+        and e.comparators[0].value == 0
+    )
 
 
 def _if_exp(m: Machine, e: ast.IfExp) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from auditor.interp.graph import Kind, Node, ancestors
 from auditor.interp.machine import Machine, Printed
+from auditor.interp.scores import Score
 from auditor.interp.values import Sym
 from auditor.model.evidence import Evidence
 from auditor.model.source import Span
@@ -121,16 +122,15 @@ def _last_metric(printed: Iterable[Printed]) -> Site | None:
     return best
 
 
-def scoring_frame(machine: Machine, site: Site) -> tuple[str, int, Span | None]:
+def scoring_frame(machine: Machine, site: Site, scores: tuple[Score, ...]) -> tuple[str, int, Span | None]:
     """Return (name, call id, definition) of the deepest call in which all losses behind the number came to be.
 
     That is the evaluation function: wrappers above it only pass its result on, helpers below it see a part.
     """
-    losses = [n for n in ancestors(site.node, into_state=False) if n.kind is Kind.LOSS and n.region]
-    common = losses[0].frames if losses else site.printed.frames
-    for loss in losses[1:]:
+    common = scores[0].loss.frames if scores else site.printed.frames
+    for score in scores[1:]:
         shared = 0
-        for a, b in zip(common, loss.frames, strict=False):
+        for a, b in zip(common, score.loss.frames, strict=False):
             if a != b:
                 break
             shared += 1

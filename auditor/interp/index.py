@@ -89,8 +89,8 @@ def _keyed_read(m: Machine, container: Any, key: Sym) -> Sym:
         state=[held],
         region=value_region(key),
         keyed=_key_arrays(key),
-        exact=not key.keys,
-        mixed=bool(key.keys),
+        exact=not key.keys and not key.mark & Mark.MIXED,
+        mixed=bool(key.keys) or bool(key.mark & Mark.MIXED),
     )
     return Sym(node, pos=key.pos, shape=key.shape, keys=key.keys, mark=Mark.LOOKUP)
 
@@ -184,7 +184,7 @@ def _view(array: np.ndarray | None, index: tuple[Any, ...]) -> np.ndarray | None
     fancy = [part for part in index if isinstance(part, np.ndarray)]
     if sum(part.size for part in fancy) > _VIEW_CAP:
         return None
-    if fancy and array.ndim > 1 and array.size // max(array.shape[0], 1) * fancy[0].size > _VIEW_CAP:
+    if fancy and int(np.prod(array.shape[len(index) :])) * max(part.size for part in fancy) > _VIEW_CAP:
         return None
     try:
         safe = tuple(
@@ -222,8 +222,8 @@ def _data_item(m: Machine, container: Sym, parts: tuple[Any, ...], data: list[Sy
             state=[held],
             region=Region.union([value_region(part) for part in keyed]),
             keyed=arrays,
-            exact=not key.keys and (len(keyed) > 1 or bool(container.mark & Mark.LOOKUP)),
-            mixed=bool(key.keys),
+            exact=not key.keys and not key.mark & Mark.MIXED and (len(keyed) > 1 or bool(container.mark & Mark.LOOKUP)),
+            mixed=bool(key.keys) or bool(key.mark & Mark.MIXED),
             table=container.name,
         )
         rest = container.shape[len(parts) :] if container.shape is not None else ()

@@ -135,9 +135,9 @@ def _way(learned: Node, applied: Node | None, score: Score, index: _Index, frame
     earlier = (
         n
         for n in index.losses
-        if n.index < learned.index and frame in n.frames and n.region & overlap and n is not score.loss
+        if n.index < learned.index and learned.frames[-1] in n.frames and n.region & overlap and n is not score.loss
     )
-    if inside and _was_counted(earlier, learned):
+    if _was_counted(earlier, learned):
         return Way.SECOND_PASS
     return Way.BEFORE_SCORING
 

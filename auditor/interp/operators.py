@@ -210,6 +210,8 @@ def elementwise(
     for sym in syms:
         mark |= sym.mark & ~(Mark.PARAM | Mark.TABLE)
     mark = _mark_of(mark, syms, arithmetic)
+    if arithmetic is not None and sum(bool(sym.mark & Mark.TOKENS) for sym in syms) > 1:
+        mark |= Mark.MIXED
     shape = _broadcast(operands)
     made = Sym(node, shape=shape, mark=mark)
     _content(made, operands, function)

@@ -87,7 +87,10 @@ def _if(m: Machine, s: ast.If) -> None:
         return
     if decided is not True and _forced(m) and _leaves_loop(s):
         decided = True
-    if decided is True:
+    if decided is not True and not m.frame.guarded and s.orelse and isinstance(s.orelse[-1], ast.Raise):
+        # The last resort of a chain raises: the run took one of the branches before it.
+        execute(m, s.body)
+    elif decided is True:
         execute(m, s.body)
     elif decided is False:
         execute(m, s.orelse)

@@ -27,9 +27,9 @@ class LogText:
         return len(self.lines) >= 20
 
 
-def log_text(logs: tuple[LogFile, ...]) -> LogText:
-    """Collect the log lines of the main logs (all logs where none is a main one)."""
-    chosen = [log for log in logs if log.main] or list(logs)
+def log_text(logs: tuple[LogFile, ...], headline: str | None) -> LogText:
+    """Collect the log lines of the main logs and of the one that carries the headline; of all where there is none."""
+    chosen = [log for log in logs if log.main or log.file == headline] or list(logs)
     lines = [(log.file, line.number, line.text) for log in chosen for line in log.lines if line.kind is LineKind.LOG]
     return LogText("\n".join(text for _, _, text in lines), tuple(lines))
 

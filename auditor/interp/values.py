@@ -48,6 +48,8 @@ class Mark:
     """A parameter that hangs below a module."""
     LOOKUP = 8192
     """Read out of a table at a key made of data."""
+    MIXED = 16384
+    """Several token arrays combined by arithmetic: a hash."""
     NORMAL = 2048
     """Sums to one over its last axis by construction (softmax or a division by its own sum)."""
 

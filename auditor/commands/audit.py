@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from auditor.exit_codes import exit_code
+
+if TYPE_CHECKING:
+    from auditor.model.report import AuditReport
+    from auditor.usecases.audit import AuditOptions
 
 _FORMATS = ("text", "json", "sarif", "github", "markdown", "html", "junit")
 _PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
@@ -36,29 +40,33 @@ def _audit(
 ) -> None:
     from auditor.report.emit import emit
     from auditor.report.formats import Format
-    from auditor.usecases.audit import AuditOptions, audit, audit_pull
+    from auditor.usecases.audit import AuditOptions
     from auditor.waivers import read_waivers
 
-    if format_ not in _FORMATS:
-        raise typer.BadParameter(f"{format_!r} is not one of {', '.join(_FORMATS)}", param_hint="--format")
-    if target_python is not None and target_python not in _PYTHONS:
-        raise typer.BadParameter(f"known versions: {', '.join(_PYTHONS)}", param_hint="--target-python")
-    options = AuditOptions(
-        edition=edition,
-        script=script,
-        base=base,
-        target_python=target_python,
-        waivers=() if waivers is None else read_waivers(waivers, pr_dir),
-    )
-    if git is not None and pr is not None and pr_dir is None:
-        report = audit_pull(git, pr, options)
-    elif pr_dir is None or git is not None or pr is not None:
-        raise typer.BadParameter("give PR_DIR, or both --git and --pr", param_hint="PR_DIR")
-    elif not pr_dir.is_dir():
-        raise typer.BadParameter(f"{pr_dir} is not a directory", param_hint="PR_DIR")
-    else:
-        report = audit(pr_dir, options)
+    _known(format_, _FORMATS, "--format")
+    _known(target_python, _PYTHONS, "--target-python")
+    kept = () if waivers is None else read_waivers(waivers, pr_dir)
+    options = AuditOptions(edition=edition, script=script, base=base, target_python=target_python, waivers=kept)
+    report = _report(pr_dir, git, pr, options)
     chosen = Format(format_)
     emit(report, chosen, output)
     if chosen is not Format.SARIF:
         raise typer.Exit(exit_code(submission.verdict for submission in report.submissions))
+
+
+def _known(value: str | None, known: tuple[str, ...], option: str) -> None:
+    if value is not None and value not in known:
+        raise typer.BadParameter(f"{value!r} is not one of {', '.join(known)}", param_hint=option)
+
+
+def _report(pr_dir: Path | None, git: str | None, pr: int | None, options: AuditOptions) -> AuditReport:
+    """Audit a directory, or a pull request where both a repository and a number are given."""
+    from auditor.usecases.audit import audit, audit_pull
+
+    if git is not None and pr is not None and pr_dir is None:
+        return audit_pull(git, pr, options)
+    if pr_dir is None or git is not None or pr is not None:
+        raise typer.BadParameter("give PR_DIR, or both --git and --pr", param_hint="PR_DIR")
+    if not pr_dir.is_dir():
+        raise typer.BadParameter(f"{pr_dir} is not a directory", param_hint="PR_DIR")
+    return audit(pr_dir, options)

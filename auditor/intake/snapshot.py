@@ -55,6 +55,12 @@ def git_dir_of(path: Path) -> Path | None:
     return None
 
 
+def head_of(root: Path, limits: IntakeLimits) -> str | None:
+    """Return the commit that a checkout stands at, None where `root` is no checkout or has none."""
+    git_dir = git_dir_of(root)
+    return None if git_dir is None else _commit(git_dir.resolve(), "HEAD", limits)
+
+
 def pulls(git_dir: Path, limits: IntakeLimits) -> tuple[Pull, ...]:
     """Return every refs/pull/N/head, by number."""
     output = plumbing(git_dir, ["for-each-ref", "--format=%(objectname) %(refname)", "refs/pull"], limits) or b""

@@ -76,10 +76,12 @@ class _Stages:
 def audit(root: Path, options: AuditOptions | None = None) -> AuditReport:
     """Audit every submission below `root`. Raises IntakeError where nothing can be read there."""
     from auditor.intake.discover import discover
+    from auditor.intake.snapshot import head_of
 
     options = options or AuditOptions()
-    found = discover(root, options.base, options.limits.intake, options.script)
-    return audit_intake(found, options)
+    limits = options.limits.intake
+    found = discover(root, options.base, limits, options.script)
+    return audit_intake(found, options, head=None if found.base is None else head_of(root, limits))
 
 
 def audit_pull(source: str, number: int, options: AuditOptions | None = None) -> AuditReport:
@@ -174,9 +176,7 @@ def _no_evidence() -> Evidence:
     return Evidence(claim=Claim(None, "", problem="not measured"), headline=Headline(None, "not measured"))
 
 
-def _analysis(
-    program: Program | None, submission: Submission, evidence: Evidence, limits: Limits
-) -> Analysis | None:
+def _analysis(program: Program | None, submission: Submission, evidence: Evidence, limits: Limits) -> Analysis | None:
     if program is None or program.main.tree is None:
         return None
     from auditor.interp.analyse import analyse

@@ -56,7 +56,7 @@ def gate(root: Path, base: str, options: AuditOptions) -> GateReport:
     strays = tuple(_strays(report, changes, limits))
     problems = (*report.problems, *(RootProblem(stray.path, stray.message) for stray in strays))
     touched = any(path.startswith("records/") for path in _changed(changes))
-    return GateReport(replace(report, problems=problems, head=_head(root, limits)), strays, touched)
+    return GateReport(replace(report, problems=problems), strays, touched)
 
 
 def gate_exit(report: GateReport, fail_on: FailOn) -> ExitCode:
@@ -97,8 +97,3 @@ def _kind(path: str, changes: git.Changes) -> str:
     if path not in changes.before:
         return "added"
     return "changed" if path in changes.after else "removed"
-
-
-def _head(root: Path, limits: IntakeLimits) -> str | None:
-    output = git.plumbing(root / ".git", ["rev-parse", "HEAD"], limits)
-    return None if output is None else output.decode("ascii", "replace").strip()

@@ -57,9 +57,9 @@ def mutated(fixture: Fixture, mutate: Mutator, where: Path) -> Path | None:
     if setting:
         readme = target / "README.md"
         text = readme.read_text(encoding="utf-8")
-        readme.write_text(
-            re.sub(r"^((?:\w+=\S+ )*(?:\\\n\s*)?torchrun)", rf"{setting} \1", text, flags=re.M), encoding="utf-8"
-        )
+        commanded = re.sub(r"^((?:\w+=\S+ )*(?:\\\n\s*)?torchrun)", rf"{setting} \1", text, flags=re.MULTILINE)
+        assert commanded != text
+        readme.write_text(commanded, encoding="utf-8")
     return where
 
 

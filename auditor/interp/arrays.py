@@ -390,7 +390,7 @@ def _bincount(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, An
     region = value_region(keys)
     made = m.unknown(*args)
     if region:
-        made.node = m.node(Kind.CACHE_WRITE, [made.node], region=region, table=path)
+        made.node = m.node(Kind.CACHE_WRITE, [made.node], region=region, table=m.identity(made))
     made.mark = Mark.TABLE
     return (made, made) if path.endswith("unique") and len(kwargs) else made
 
@@ -404,7 +404,7 @@ def scatter(m: Machine, table: Any, index: Any, value: Any) -> None:
     table.val = None
     if region:
         table.mark |= Mark.TABLE
-        table.node = m.node(Kind.CACHE_WRITE, [carried], region=region, table=table.name)
+        table.node = m.node(Kind.CACHE_WRITE, [carried], region=region, table=m.identity(table))
     else:
         table.node = carried
 

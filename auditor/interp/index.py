@@ -91,6 +91,7 @@ def _keyed_read(m: Machine, container: Any, key: Sym) -> Sym:
         keyed=_key_arrays(key),
         exact=not key.keys and not key.mark & Mark.MIXED,
         mixed=bool(key.keys) or bool(key.mark & Mark.MIXED),
+        table=m.identity(container),
     )
     return Sym(node, pos=key.pos, shape=key.shape, keys=key.keys, mark=Mark.LOOKUP)
 
@@ -111,8 +112,8 @@ def _sequence_item(m: Machine, container: Any, index: Any) -> Any:
         return Sym(m.merge(list(container)[:4] if not isinstance(container, (str, bytes, range)) else None))
     if isinstance(index, Sym) and len(container) and not isinstance(container, (str, bytes)):
         # Which element is not known: take the next one each time, so that a queue is walked element by element.
-        turn = m.files.setdefault(f"turn:{id(container)}", 0)
-        m.files[f"turn:{id(container)}"] = turn + 1
+        turn = m.files.setdefault(f"turn:{m.identity(container)}", 0)
+        m.files[f"turn:{m.identity(container)}"] = turn + 1
         return container[turn % len(container)]
     return m.unknown(container, index)
 
@@ -224,7 +225,7 @@ def _data_item(m: Machine, container: Sym, parts: tuple[Any, ...], data: list[Sy
             keyed=arrays,
             exact=not key.keys and not key.mark & Mark.MIXED and (len(keyed) > 1 or bool(container.mark & Mark.LOOKUP)),
             mixed=bool(key.keys) or bool(key.mark & Mark.MIXED),
-            table=container.name,
+            table=m.identity(container),
         )
         rest = container.shape[len(parts) :] if container.shape is not None else ()
         mark = container.mark & ~Mark.TABLE | Mark.LOOKUP
@@ -285,7 +286,7 @@ def _list_store(m: Machine, container: list[Any], index: Any, value: Any) -> Non
         elif isinstance(index, int):
             container[index] = value
         elif container:
-            turn = m.files.get(f"turn:{id(container)}", 1) - 1
+            turn = m.files.get(f"turn:{m.identity(container)}", 1) - 1
             container[turn % len(container)] = value
     except (IndexError, ValueError, TypeError):
         container.append(value)
@@ -302,7 +303,7 @@ def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
     if keys:
         region = Region.union([value_region(key) for key in keys])
         container.mark |= Mark.TABLE
-        container.node = m.node(Kind.CACHE_WRITE, [carried], region=region, table=container.name)
+        container.node = m.node(Kind.CACHE_WRITE, [carried], region=region, table=m.identity(container))
         return
     container.node = carried
     if isinstance(value, Sym):

@@ -5,7 +5,7 @@ Every leak is a pair of events, what learned and what scored, with the positions
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -73,7 +73,28 @@ class _Index:
         self.steps = [n for n in nodes if n.kind in (Kind.STEP, Kind.PARAM_WRITE)]
         self.train_spans = {n.span for n in self.backwards if any(learned[p.index].train_data for p in n.parents)}
         self.losses = [n for n in nodes if n.kind is Kind.LOSS and n.region]
+        self.descended_losses = {
+            n.index for b in self.backwards for p in b.parents for n in ancestors(p, into_state=False, cap=200)
+        }
+        """Losses that a backward pass descends on; the others are scores of their own."""
+        self._descended: dict[int, Region] = {}
+        self._applied: dict[int, Node] = {}
         self._behind: dict[tuple[int, ...], frozenset[int]] = {}
+
+    def descended(self, backward: Node) -> Region:
+        """Return the positions whose loss a backward pass descends on."""
+        if backward.index not in self._descended:
+            self._descended[backward.index] = Region.union(self.learned[p.index].losses for p in backward.parents)
+        return self._descended[backward.index]
+
+    def applied(self, backward: Node) -> Node | None:
+        """Return the first step that applies the gradients of a backward pass."""
+        if not self._applied:
+            for node in reversed(self.steps):
+                for parent in node.parents:
+                    if parent.kind is Kind.BACKWARD:
+                        self._applied[parent.index] = node
+        return self._applied.get(backward.index)
 
     def behind(self, loss: Node) -> frozenset[int]:
         """Return the indices of everything that the prediction of a loss was made from, state included."""
@@ -90,7 +111,7 @@ def _leaks_of(score: Score, index: _Index, frame: int) -> Iterator[Leak]:
         return
     overlap = known.trained & score.counted
     if overlap and (score.exact or overlap.count == score.counted.count):
-        yield _by_gradient(score, overlap, index, frame)
+        yield from _by_gradient(score, overlap, index, frame)
     overlap = known.fitted & score.counted
     if overlap and not known.trained & score.counted:
         source = _source(score, index, (Kind.FORWARD,), overlap)
@@ -108,20 +129,22 @@ def _source(score: Score, index: _Index, kinds: tuple[Kind, ...], overlap: Regio
     return fitting[0] if fitting else None
 
 
-def _by_gradient(score: Score, overlap: Region, index: _Index, frame: int) -> Leak:
+def _by_gradient(score: Score, overlap: Region, index: _Index, frame: int) -> Iterator[Leak]:
+    """Yield one leak for each way in which a backward pass behind this score had used its positions."""
     behind = index.behind(score.loss)
-    best: Node | None = None
-    best_count = 0
+    best: dict[Way, tuple[int, Node, Node | None, Region]] = {}
     for node in index.backwards:
         if node.index > score.loss.index or node.index not in behind:
             continue
-        shared = Region.union(index.learned[p.index].losses for p in node.parents) & overlap
-        if shared.count > best_count:
-            best, best_count = node, shared.count
-    if best is None:
-        return Leak(Way.BEFORE_SCORING, score.loss, None, score.loss, overlap, 0.0)
-    applied = next((s for s in index.steps if s.index > best.index and best in s.parents), None)
-    return Leak(_way(best, applied, score, index, frame, overlap), best, applied, score.loss, overlap, 0.0)
+        shared = index.descended(node) & overlap
+        if not shared:
+            continue
+        applied = index.applied(node)
+        way = _way(node, applied, score, index, frame, shared)
+        if way not in best or shared.count > best[way][0]:
+            best[way] = (shared.count, node, applied, shared)
+    for way, (_, node, applied, shared) in best.items():
+        yield Leak(way, node, applied, score.loss, shared, 0.0)
 
 
 def _way(learned: Node, applied: Node | None, score: Score, index: _Index, frame: int, overlap: Region) -> Way:
@@ -137,25 +160,19 @@ def _way(learned: Node, applied: Node | None, score: Score, index: _Index, frame
         for n in index.losses
         if n.index < learned.index and learned.frames[-1] in n.frames and n.region & overlap and n is not score.loss
     )
-    if _was_counted(earlier, learned):
+    if any(n.index not in index.descended_losses for n in earlier):
         return Way.SECOND_PASS
     return Way.BEFORE_SCORING
 
 
 def _trained_before(learned: Node, index: _Index) -> bool:
-    """Say whether the weights had descended on training data before this backward pass, or training is not shown."""
-    if any(index.learned[p.index].trained_on_train for p in learned.parents):
+    """Say whether training on training data came before this backward pass, or is not shown at all."""
+    if not index.train_spans:
         return True
-    return not index.train_spans
+    return any(n.index < learned.index and n.span in index.train_spans for n in index.backwards)
 
 
 def _shares_epoch(learned: Node, scored: Node) -> bool:
     """Say whether both happened in one loop of the scoring function, the learning in an earlier iteration."""
     mine = dict(scored.loops)
     return any(ident in mine and iteration < mine[ident] for ident, iteration in learned.loops)
-
-
-def _was_counted(losses: Iterable[Node], learned: Node) -> bool:
-    """Say whether one of these losses is a score of its own and not only what the backward pass descends on."""
-    descended = {n.index for p in learned.parents for n in ancestors(p, into_state=False, cap=400)}
-    return any(n.index not in descended for n in losses)

@@ -124,6 +124,7 @@ class Machine:
         self.spent: Counter[int] = Counter()
         """Loop -> steps it has taken so far, all of its runs together."""
         self.called: Counter[int] = Counter()
+        self.identities: dict[int, tuple[int, Any]] = {}
         self.raised: list[tuple[str, Span]] = []
         """Exceptions that left the program, with their place."""
         self.reads: dict[str, Any] = {}
@@ -149,6 +150,12 @@ class Machine:
     def ident(self) -> int:
         self.counter += 1
         return self.counter
+
+    def identity(self, value: Any) -> int:
+        """Return a number that names this very object for the rest of the run; the object is kept alive for it."""
+        if id(value) not in self.identities:
+            self.identities[id(value)] = (len(self.identities) + 1, value)
+        return self.identities[id(value)][0]
 
     def node(
         self,

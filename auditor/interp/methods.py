@@ -363,7 +363,7 @@ def _mutate(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwargs:
     region = Region.union(value_region(a) for a in args)
     receiver.node = made.node
     if receiver.mark & Mark.TABLE and region:
-        receiver.node = m.node(Kind.CACHE_WRITE, [made.node], region=region, table=receiver.name)
+        receiver.node = m.node(Kind.CACHE_WRITE, [made.node], region=region, table=m.identity(receiver))
     receiver.val = made.val
     if made.shape == receiver.shape:
         receiver.pos, receiver.keys = made.pos, made.keys

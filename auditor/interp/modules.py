@@ -209,7 +209,7 @@ def neural_call(m: Machine, receiver: Instance, args: tuple[Any, ...], kwargs: d
         region=region,
         text=f"{receiver.cls.name if receiver.cls else receiver.library}.{name}",
         train=train,
-        model=id(receiver),
+        model=m.identity(receiver),
     )
     _run_hooks(m, receiver, args, node)
     mark = Mark.HIDDEN | Mark.LOGITS | (Mark.TRAIN if train else Mark.NONE)

@@ -216,7 +216,8 @@ def elementwise(
     made = Sym(node, shape=shape, mark=mark)
     _content(made, operands, function)
     _positions(made, syms)
-    if syms and all(sym.name == MASK for sym in syms):
+    masks = [sym.name == MASK for sym in syms]
+    if masks and (all(masks) or (any(masks) and arithmetic in (ast.BitAnd, ast.BitOr))):
         made.name = MASK
     _blend(m, made, syms)
     return made
@@ -313,7 +314,7 @@ def in_place(m: Machine, op: ast.operator, current: Any, value: Any, target: ast
         result = elementwise(m, (current, value), _BINARY[type(op)], arithmetic=type(op))
         region = value_region(value)
         if current.mark & Mark.TABLE and region:
-            current.node = m.node(Kind.CACHE_WRITE, [result.node], region=region, table=current.name)
+            current.node = m.node(Kind.CACHE_WRITE, [result.node], region=region, table=m.identity(current))
         else:
             current.node = result.node
         current.val, current.shape = result.val, result.shape or current.shape

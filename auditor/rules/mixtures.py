@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from auditor.interp.analysis import Analysis
 from auditor.interp.graph import Kind, Node, ancestors
+from auditor.interp.learn import Learned
 from auditor.model.finding import PathStep
 from auditor.rules.evidence_path import steps_of
 
@@ -28,9 +29,10 @@ def mixtures(analysis: Analysis) -> list[Mixture]:
     if analysis.composition is None:
         return []
     learned = analysis.trace.learned
+    filled = {n.info.get("table") for n in analysis.trace.nodes if n.kind is Kind.CACHE_WRITE}
     found: list[Mixture] = []
     for blend in analysis.composition.blends:
-        reads = [n for n in _reads(blend) if learned[n.index].cached or _holds_training_tokens(n)]
+        reads = [n for n in _reads(blend) if _holds_tokens(n, learned, filled)]
         if not reads:
             continue
         target = [n for n in reads if blend.info.get("keyed") and n.info.get("mixed") and _knows(n, blend)]
@@ -50,7 +52,10 @@ def _reads(blend: Node) -> list[Node]:
     return sorted(found, key=lambda n: n.index)
 
 
-def _holds_training_tokens(read: Node) -> bool:
+def _holds_tokens(read: Node, learned: list[Learned], filled: set[object]) -> bool:
+    """Say whether the table of a read is filled with tokens, by then or (the sample may not reach that far) later."""
+    if learned[read.index].cached or read.info.get("table") in filled:
+        return True
     return any(
         n.kind is Kind.LOAD and n.info.get("split") == "train"
         for s in read.state

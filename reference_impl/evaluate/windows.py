@@ -24,11 +24,9 @@ def plan_windows(targets: int, sequence: int, stride: int) -> list[Window]:
     `w == 0` keeps splits shorter than one window from being skipped (spec 6.2).
     """
     windows = []
-    start = 0
-    while start == 0 or start + sequence - stride < targets:
+    for start in range(0, max(targets - (sequence - stride), 1), stride):
         end = min(start + sequence, targets)
         windows.append(Window(start, end, start if start == 0 else start + sequence - stride))
-        start += stride
     return windows
 
 

@@ -41,7 +41,7 @@ SEEN = frozenset(
 """Classes whose instances change what a test can see; the others need other tests."""
 CONVICTED = ("LEAK", "NOT_NORMALISED")
 NOT_RUN = frozenset(
-    {"crash", "missing-module", "missing-file", "memory", "time", "sandbox", "no-metric", "no-site", "budget"}
+    {"crash", "missing-module", "missing-file", "memory", "no-result", "sandbox", "no-metric", "no-site", "budget"}
 )
 
 

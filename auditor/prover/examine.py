@@ -95,7 +95,7 @@ def examine(session: Session, mini: Miniature) -> Examination:
     logs = session.run("locate", mini, plan.first_job(mini))
     base, changed = logs.get("base/main"), logs.get("suffix/main")
     if base is None:
-        raise Undecided("time", "the run did not end in time")
+        raise Undecided("no-result", "the run ended without a readable result, or not in time")
     site, headline = locate(session, base, mini)
     found = Examination(mini, base, site, headline)
     suffix = None if changed is None else same_site(changed, site, mini)
@@ -114,6 +114,8 @@ def locate(session: Session, log: RunLog, mini: Miniature) -> tuple[Site, bool |
             raise Undecided(error_class(log.error), log.error)
         raise Undecided("no-metric", "the run printed no bits-per-byte result")
     wanted = [m for m in lines if session.headline and session.headline in names(m)]
+    if session.headline and not wanted and log.error:
+        raise Undecided(error_class(log.error), f"before the line of the claimed number: {log.error}")
     real = int(data.target_bytes(mini.tokenizer, mini.stream).sum())
     for metric in reversed(wanted or lines):
         site = find_site(log, metric, mini.targets, real)

@@ -72,7 +72,7 @@ def test_bytes_counted_twice_are_seen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "reason_class"), [(toys.NO_METRIC, "no-metric"), (toys.CRASH, "crash"), (toys.FORGED, "time")]
+    ("source", "reason_class"), [(toys.NO_METRIC, "no-metric"), (toys.CRASH, "crash"), (toys.FORGED, "no-result")]
 )
 def test_scripts_without_a_result_are_undecided(source: str, reason_class: str) -> None:
     """No metric, a crash, or an exit that forges frames on every descriptor: UNDECIDED with the class of reason."""

@@ -1,6 +1,6 @@
 """Pack real shims' payloads and readable scripts, and print the ratios that README.md's "Pack" section quotes.
 
-Usage: python benchmarks/pack.py PRS_DIR [--every N] [--levels best,max] [--readable N] [--no-ascii]
+Usage: python benchmarks/pack.py PRS_DIR [--every N] [--levels best,max] [--readable N] [--no-ascii] [--untuned]
 
 PRS_DIR holds PR-shaped directories (NUMBER/records/TRACK/FOLDER/train_gpt*.py); nothing from it is executed or copied.
 Shims: payload decoded statically, result against the author's own file, even PR numbers (on which the coder was
@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from auditor.errors import PgolfError
-from auditor.limits import DEFAULT_LIMITS
+from auditor.limits import DEFAULT_LIMITS, Limits
 from auditor.packer.options import Level, PackOptions
 from auditor.unpack import unpack
 from auditor.usecases.pack import pack
@@ -72,14 +72,14 @@ def cases(root: Path, readable: int) -> tuple[list[Case], list[Case]]:
     return shims, random.Random(SEED).sample(plain, min(readable, len(plain)))
 
 
-def measure(case: Case, options: PackOptions, verify: bool) -> tuple[float, float, str] | None:
+def measure(case: Case, options: PackOptions, verify: bool, limits: Limits) -> tuple[float, float, str] | None:
     """Return (ratio, seconds, codec) of one packing; None where it is refused (printed)."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "train_gpt.py")
         path.write_bytes(case.source)
         start = time.monotonic()
         try:
-            result = pack(path, options, verify=verify)
+            result = pack(path, options, verify=verify, limits=limits)
         except PgolfError as error:
             print(f"refused PR {case.number}: {error}", file=sys.stderr)
             return None
@@ -106,21 +106,24 @@ def report(name: str, rows: list[tuple[int, float, float, str]]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("root", type=Path)
-    parser.add_argument("--every", type=int, default=1, help="take every Nth case")
+    parser.add_argument("--every", type=int, default=1, help="take every Nth shim")
     parser.add_argument("--levels", default="best,max")
     parser.add_argument("--readable", type=int, default=60)
     parser.add_argument("--no-ascii", action="store_true")
+    parser.add_argument("--untuned", action="store_true", help="do not search the coder's parameters (6 times faster)")
     parser.add_argument("--verify", action="store_true")
     chosen = parser.parse_args()
+    tuned = 0 if chosen.untuned else DEFAULT_LIMITS.pack.tuned_symbols
+    limits = replace(DEFAULT_LIMITS, pack=replace(DEFAULT_LIMITS.pack, tuned_symbols=tuned))
     shims, plain = cases(chosen.root, chosen.readable)
-    print(f"{len(shims)} shims, {len(plain)} readable scripts, every {chosen.every}", flush=True)
+    print(f"{len(shims)} shims, {len(plain)} readable scripts, every {chosen.every}. shim", flush=True)
     for level in chosen.levels.split(","):
         for ascii_only in (False,) if chosen.no_ascii else (False, True):
             options = replace(PackOptions(), level=Level(level), ascii=ascii_only)
             for group, found in (("shims", shims), ("readable", plain)):
                 rows = []
-                for case in found[:: chosen.every]:
-                    one = measure(case, options, chosen.verify)
+                for case in found[:: chosen.every if group == "shims" else 1]:
+                    one = measure(case, options, chosen.verify, limits)
                     if one is not None:
                         rows.append((case.number, *one))
                         print(

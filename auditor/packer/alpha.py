@@ -23,13 +23,18 @@ ALIKE = {"LOAD_METHOD": "LOAD_ATTR", "CALL_METHOD": "CALL", "CALL_FUNCTION": "CA
 class _Names:
     """A mapping that must stay one to one."""
 
-    def __init__(self, seen: dict[str, set[str]]) -> None:
+    def __init__(
+        self, seen: dict[str, set[str]], free: frozenset[str] = frozenset(), outer: _Names | None = None
+    ) -> None:
         self.seen = seen
+        self.free, self.outer = free, outer
         self.forward: dict[str, str] = {}
         self.back: dict[str, str] = {}
 
     def pair(self, old: str, new: str) -> bool:
         self.seen.setdefault(old, set()).add(new)
+        if self.outer is not None and old in self.free and not self.outer.pair(old, new):
+            return False
         return self.forward.setdefault(old, new) == new and self.back.setdefault(new, old) == old
 
 
@@ -51,7 +56,7 @@ class _Walk:
         self.globals = _Names(self.seen)
         self.texts: list[tuple[str, str]] = []
 
-    def same(self, old: CodeType, new: CodeType, classlike: bool) -> str:
+    def same(self, old: CodeType, new: CodeType, classlike: bool, outer: _Names | None = None) -> str:
         """Return the first difference between two code objects, "" where there is none."""
         if (old.co_argcount, old.co_kwonlyargcount, old.co_posonlyargcount) != (
             new.co_argcount,
@@ -62,12 +67,12 @@ class _Walk:
         (left, here), (right, there) = _steps(old), _steps(new)
         if [ALIKE.get(s.opname, s.opname) for s in left] != [ALIKE.get(s.opname, s.opname) for s in right]:
             return f"{old.co_name}: other operations"
-        local = _Names(self.seen)
+        local = _Names(self.seen, frozenset(old.co_freevars), outer)
         for before, after in zip(old.co_varnames, new.co_varnames, strict=False):
             if not local.pair(before, after):
                 return f"{old.co_name}: {before} and {after} are not one to one"
         for a, b in zip(left, right, strict=False):
-            problem = self._step(a, b, local, here, there, classlike, old)
+            problem = self._step(a, b, local, here, there, classlike, old, new)
             if problem:
                 return f"{old.co_name}: {problem}"
         return ""
@@ -81,10 +86,11 @@ class _Walk:
         there: dict[int, int],
         classlike: bool,
         owner: CodeType,
+        other: CodeType,
     ) -> str:
         name = a.opname
         if isinstance(a.argval, CodeType) and isinstance(b.argval, CodeType):
-            return self.same(a.argval, b.argval, self._is_class(a.argval))
+            return self.same(a.argval, b.argval, self._is_class(a.argval), local)
         if a.opcode in dis.hasjrel or a.opcode in dis.hasjabs:
             return "" if here.get(a.argval) == there.get(b.argval) else "a jump goes elsewhere"
         if a.opcode in dis.haslocal or a.opcode in dis.hasfree or "FAST" in name:
@@ -92,15 +98,18 @@ class _Walk:
         if name.endswith("_GLOBAL") or (name.endswith("_NAME") and name[:6] != "IMPORT" and not classlike):
             return "" if self.globals.pair(str(a.argval), str(b.argval)) else f"global {a.argval} became {b.argval}"
         if name.endswith("_NAME") and name[:6] != "IMPORT":
-            return self._class_name(str(a.argval), str(b.argval))
+            return self._class_name(name, str(a.argval), str(b.argval), owner)
+        if name == "KW_NAMES" and a.arg is not None and b.arg is not None:
+            return "" if owner.co_consts[a.arg] == other.co_consts[b.arg] else "another keyword"
         if name == "LOAD_CONST" and isinstance(a.argval, (str, tuple)):
             return self._constant(a.argval, b.argval, owner)
         return "" if repr(a.argval) == repr(b.argval) else f"{name} {a.argval!r} became {b.argval!r}"
 
-    def _class_name(self, old: str, new: str) -> str:
-        """A class body reads globals and binds attributes by the same operations: an equal name, or a known global."""
-        if old == new and old not in self.globals.forward:
-            return ""
+    def _class_name(self, operation: str, old: str, new: str, owner: CodeType) -> str:
+        """A class body binds attributes, which keep their names, and reads them and globals by one operation."""
+        own = {s.argval for s in dis.get_instructions(owner) if s.opname == "STORE_NAME"}
+        if operation != "LOAD_NAME" or old in own:
+            return "" if old == new else f"class attribute {old} became {new}"
         return "" if self.globals.pair(old, new) else f"class body: {old} became {new}"
 
     @staticmethod

@@ -282,6 +282,10 @@ def bundle(folder: Path, entry: str, limits: PackLimits) -> tuple[str, int]:
     """
     bundler = _Bundler(folder, limits)
     name = entry if entry.split(".")[0] == bundler.root.name and "." in entry else f"{bundler.root.name}.{entry}"
+    for depth in range(1, name.count(".") + 1):
+        parent = ".".join(name.split(".")[:depth])
+        if bundler.path(parent) is not None:
+            bundler.load(parent)
     bundler.load(name)
     final = _final_names(bundler, name)
     for module in bundler.modules.values():

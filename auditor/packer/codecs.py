@@ -68,9 +68,9 @@ def _lzma(text: bytes, level: Level) -> bytes:
     size = 1 << max(12, (len(text) - 1).bit_length())
     if level is Level.FAST:
         return _alone(text, preset=6, dict_size=size, lc=3, lp=0, pb=0)
-    finders = (lzma.MF_BT4, lzma.MF_BT3, lzma.MF_BT2)
+    finders = (lzma.MF_BT4, lzma.MF_BT3)
     best = b""
-    for finder, nice in product(finders, (273, 96, 48, 32)):
+    for finder, nice in product(finders, (273, 64, 40)):
         data = _alone(text, preset=9, dict_size=size, lc=3, lp=0, pb=0, mf=finder, nice_len=nice, depth=4000)
         if not best or len(data) < len(best):
             best, chosen = data, (finder, nice)

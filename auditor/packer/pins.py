@@ -207,6 +207,8 @@ def _reason(
         return "kept by request"
     if name.startswith("__") or name in ("_",):
         return "special name"
+    if "kwonly" in binding.roles:
+        return "keyword-only"
     if "submodule" in binding.roles:
         return "dotted import"
     if hasattr(builtins, name):
@@ -236,6 +238,14 @@ def _innermost(tree: ScopeTree, scope: Scope, call: ast.AST) -> bool:
     return not any(call is n for s in inner if s.node is not None for n in ast.walk(s.node))
 
 
+def _signature_words(node: ast.AST) -> set[str]:
+    """Return the name of a function and every name in its decorators, annotations and defaults."""
+    found = {getattr(node, "name", "")}
+    for part in (*decorators(node), getattr(node, "args", None), getattr(node, "returns", None)):
+        found |= words(part) if part is not None else set()
+    return found
+
+
 def pin(tree: ScopeTree, facts: Facts, keep: frozenset[str]) -> None:
     """Mark every binding that must keep its name (`Binding.pinned`).
 
@@ -245,10 +255,12 @@ def pin(tree: ScopeTree, facts: Facts, keep: frozenset[str]) -> None:
     prints = _prints_objects(tree, local)
     hot = {s for s in tree.scopes if any(e.node is not None and compiled(e.node) for e in _enclosing(s))}
     read = _read_scopes(tree, facts)
+    kernels = [s.node for s in tree.scopes if s.node is not None and compiled(s.node)]
+    around = {word for node in kernels for word in _signature_words(node)}
     for binding in tree.bindings():
         if binding.pinned:
             continue
-        if any(scope in hot for scope in binding.occupied):
+        if binding.name in around or any(scope in hot for scope in binding.occupied):
             binding.pinned = "read by a kernel compiler or an operator schema"
         elif binding.scope in read:
             binding.pinned = f"{read[binding.scope]} reads the names of its scope"

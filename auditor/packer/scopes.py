@@ -127,6 +127,7 @@ class _Collector(ast.NodeVisitor):
         for arg in every:
             splat = arg is args.vararg or arg is args.kwarg
             role = "vararg" if splat else "posonly" if arg in args.posonlyargs else "argument"
+            role = "kwonly" if arg in args.kwonlyargs else role
             self.site(arg, "arg", True, role)
         self.scope = outer
         self.inside(scope, node.body if isinstance(node.body, list) else [node.body])

@@ -104,12 +104,10 @@ def search(texts: list[Minified], options: PackOptions, limits: PackLimits, prog
     if reads.problem and not ascii_only:
         ascii_only = True
         notes.append(f"ASCII carrier: {reads.problem}")
-    tried = []
-    for text in texts[:1] if options.level is Level.FAST else texts:
-        shim, carried = _plain_best(text, options, ascii_only)
-        progress(f"{text.applied[-1] if text.applied else 'as is'}: {shim.codec} {len(shim.data)}")
-        tried.append(Choice(text, shim, carried, ()))
-    chosen = min(tried, key=lambda c: len(c.shim.data))
+    text = min(texts, key=lambda t: len(next(streams(t.text.encode(), Level.FAST, frozenset())).data))
+    shim, carried = _plain_best(text, options, ascii_only)
+    progress(f"{text.applied[-1] if text.applied else 'as is'}: {shim.codec} {len(shim.data):,}")
+    chosen = Choice(text, shim, carried, ())
     if options.level is Level.MAX:
         coder = _ContextMixing(chosen.minified, ascii_only, limits, progress)
         if coder.params.length > limits.cm_symbols:

@@ -30,7 +30,8 @@ def write_index(results: Path, target: Path) -> None:
 def render_index(rows: Iterable[Row], named: str, reports: Iterable[str] = ()) -> str:
     """Return the page; `named` says what made the rows, `reports` which report files exist."""
     linked = frozenset(reports)
-    body = [cells for row in rows for cells in _rows(row.document(), linked)]
+    first: dict[str, str] = {}
+    body = [cells for row in rows for cells in _rows(row.document(), linked, first)]
     head = [tag("th", tag("button", name, type="button"), scope="col", aria_sort="none") for name in _COLUMNS]
     controls = tag(
         "form",
@@ -50,7 +51,8 @@ def _select(name: str, values: Iterable[str]) -> Html:
     return tag("label", f"{name} ", tag("select", options, id=name))
 
 
-def _rows(raw: dict[str, Any], linked: frozenset[str]) -> Iterator[Html]:
+def _rows(raw: dict[str, Any], linked: frozenset[str], first: dict[str, str]) -> Iterator[Html]:
+    """Yield the rows of a task; `first` remembers which task brought a folder's bytes first, by content hash."""
     name = report_name(raw["task"])
     task = tag("a", raw["task"], href=f"reports/{name}") if name in linked else raw["task"]
     if raw["failure"] is not None:
@@ -62,21 +64,23 @@ def _rows(raw: dict[str, Any], linked: frozenset[str]) -> Iterator[Html]:
         headline = legality["headline"] or {}
         total = one["facts"]["size"].get("total_bytes")
         rules = sorted({finding["rule"] for finding in one["findings"] if finding["level"] != "note"})
+        earlier = first.setdefault(one["content_sha256"], raw["task"])
+        copied = "" if earlier == raw["task"] else f" (same bytes as {earlier})"
         yield _row(
             task, one["path"], one["track"], one["verdict"], legality["verdict"],
-            ", ".join(legality["classes_active"]), headline.get("bpb"), total, " ".join(rules),
+            ", ".join(legality["classes_active"]), headline.get("bpb"), total, " ".join(rules), copied,
         )  # fmt: skip
 
 
 def _row(
     task: str, path: str, track: str, verdict: str, legality: str, classes: str,
-    bpb: float | None, total: int | None, rules: str,
+    bpb: float | None, total: int | None, rules: str, copied: str = "",
 ) -> Html:  # fmt: skip
     chip = tag("span", verdict.replace("_", " "), class_=f"chip v-{verdict}")
     return tag(
         "tr",
         tag("td", task),
-        tag("td", _TRACK.sub("", path), class_="path", title=path),
+        tag("td", _TRACK.sub("", path), copied, class_="path", title=path),
         tag("td", track),
         tag("td", chip, data_sort=_VERDICTS.index(verdict) if verdict in _VERDICTS else 99),
         tag("td", legality),

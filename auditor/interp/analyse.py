@@ -30,8 +30,15 @@ def analyse(program: Program, submission: Submission, evidence: Evidence, limits
     machine = done.machine
     learned = learn(machine.nodes)
     incomplete = [done.stopped] if done.stopped else []
-    trace = Trace(machine.nodes, learned, tuple(machine.notes), frozenset(machine.reached), machine.steps)
     site = find_site(machine, evidence)
+    trace = Trace(
+        machine.nodes,
+        learned,
+        tuple(machine.notes),
+        frozenset(machine.reached),
+        machine.steps,
+        tuple(machine.consumers.values()),
+    )
     if site is None:
         if machine.raised:
             name, span = machine.raised[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass, field
 
 from auditor.interp.graph import Node
@@ -52,6 +53,8 @@ class Trace:
     reached: frozenset[tuple[str, int, int]] = frozenset()
     """(file, layer, line) of every statement executed."""
     steps: int = 0
+    consumers: tuple[tuple[ast.AST, str, Span], ...] = ()
+    """Submitted functions that were handed losses, and the scoring function itself."""
 
 
 @dataclass(frozen=True, slots=True)

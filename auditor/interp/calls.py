@@ -166,6 +166,9 @@ def call_function(
         frame.yields = []
     span, pushed = m.span, len(m.frames)
     m.frames.append(frame)
+    if any(isinstance(value, Sym) and value.mark & Mark.NLL for value in scope.variables.values()):
+        place = Span(function.module.file, function.module.layer, function.node.lineno)
+        m.consumers[id(function.node)] = (function.node, frame.name, place)
     m.calls[frame.ident] = (frame.name, Span(function.module.file, function.module.layer, function.node.lineno))
     result: Any = None
     try:

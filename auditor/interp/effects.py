@@ -20,12 +20,17 @@ _TRAIN_FILE = re.compile(r"(?:^|[^a-z])train(?:[^a-z]|$)", re.IGNORECASE)
 _BYTE_SIDECAR = re.compile(r"(?:val|valid|validation)_?bytes", re.IGNORECASE)
 
 
+_NOT_DATA = (".py", ".json", ".md", ".txt", ".log", ".pt", ".pth", ".ptz", ".model", ".csv", ".yaml", ".toml")
+
+
 def split_of(path: str) -> str:
     """Say which split of the official data a path names: val, train, bytes (a byte-length sidecar) or "".
 
     The official shards are called fineweb_val_*.bin and fineweb_train_*.bin; the data set fixes these names, not the
     submission. Only the last path component counts, then the one above.
     """
+    if path.lower().endswith(_NOT_DATA):
+        return ""
     for part in reversed(path.replace("\\", "/").split("/")[-2:]):
         if _BYTE_SIDECAR.search(part):
             return "bytes"

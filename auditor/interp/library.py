@@ -40,7 +40,9 @@ def call_library(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str,
     if not table.is_pure(path):
         data = [v for v in (*args, *kwargs.values()) if isinstance(v, Sym) and v.node is not None]
         if any(v.mark & (Mark.TOKENS | Mark.PARAM | Mark.NLL | Mark.LOGITS) for v in data):
-            m.note(Kind.UNMODELLED, path, data)
+            return Sym(
+                m.note(Kind.UNMODELLED, path, data), mark=Mark.NLL if any(v.mark & Mark.NLL for v in data) else 0
+            )
     if path.endswith(("Generator", "Event", "Stream", "autocast", "default_rng", "RandomState", "Random")):
         return Instance(None, path)
     made_sym = m.unknown(*args, *kwargs.values(), name=path)

@@ -125,6 +125,8 @@ class Machine:
         """Loop -> steps it has taken so far, all of its runs together."""
         self.called: Counter[int] = Counter()
         self.identities: dict[int, tuple[int, Any]] = {}
+        self.consumers: dict[int, tuple[ast.AST, str, Span]] = {}
+        """Submitted functions that were handed losses: syntax node, name, file and place."""
         self.raised: list[tuple[str, Span]] = []
         """Exceptions that left the program, with their place."""
         self.reads: dict[str, Any] = {}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from auditor.interp.effects import path_text, read_array, record_print, split_of, step, store
-from auditor.interp.graph import Kind
+from auditor.interp.graph import Kind, Node
 from auditor.interp.machine import Machine
 from auditor.interp.modules import call_module, is_module, parameter, reachable
 from auditor.interp.values import External, Instance, Mark, Sym, Text
@@ -29,8 +29,10 @@ def call_object_method(m: Machine, receiver: Instance, name: str, args: tuple[An
     if receiver.library.startswith("sentencepiece."):
         return _tokenizer_method(m, receiver, name, args)
     if receiver.library == "native":
-        m.note(Kind.NATIVE, name, [*args, *kwargs.values()])
-        return Sym(m.node(Kind.NATIVE, [m.merge(*args)], text=name), mark=_marks(args))
+        node = m.note(Kind.NATIVE, name, [*args, *kwargs.values()])
+        for argument in args:
+            _filled(argument, node)
+        return Sym(node, mark=_marks(args))
     if receiver.library == "torch.autograd.Function" or (receiver.cls is not None and name == "apply"):
         return m.unknown(*args)
     if name in ("step", "update") and args and isinstance(args[0], Instance):
@@ -56,6 +58,13 @@ def call_object_method(m: Machine, receiver: Instance, name: str, args: tuple[An
         arguments = receiver.attrs.get("args", ())
         return call(m, receiver.attrs["target"], tuple(arguments) if isinstance(arguments, (tuple, list)) else (), {})
     return m.unknown(receiver, *args, *kwargs.values())
+
+
+def _filled(argument: Any, node: Node) -> None:
+    """A native call may write into every array that it is handed a pointer of."""
+    holder = argument.attrs.get("array") if isinstance(argument, Instance) else argument
+    if isinstance(holder, Sym) and not holder.mark & (Mark.TOKENS | Mark.NLL):
+        holder.node, holder.val = node, None
 
 
 def _marks(args: tuple[Any, ...]) -> int:

@@ -20,7 +20,9 @@ from auditor.model.source import Span
 PURE_ITERATIONS = 3_000
 """Iterations of a loop that only moves known integers about (window lists, document lists)."""
 LOOP_STEPS = 60_000
-"""Steps that one loop over known integers may take before it is sampled as well."""
+"""Steps that one run of a loop over known integers may take before it is sampled as well."""
+LOOP_TOTAL = 300_000
+"""Steps of all runs of one loop together, beyond which it is sampled from its start."""
 EVENT_ITERATIONS = 3
 """Iterations of a loop in which something happens to data: the first three, then the last."""
 
@@ -178,7 +180,7 @@ def _for(m: Machine, s: ast.For | ast.AsyncFor) -> None:
                 break
             index += 1
             eventful = len(m.nodes) > start_events
-            costly = index >= PURE_ITERATIONS or spent + m.steps - start_steps > LOOP_STEPS
+            costly = index >= PURE_ITERATIONS or m.steps - start_steps > (LOOP_STEPS if spent < LOOP_TOTAL else 0)
             if index < count - 1 and (costly or eventful) and index >= EVENT_ITERATIONS:
                 index = count - 1
                 skipped = True
@@ -204,7 +206,9 @@ def _while(m: Machine, s: ast.While) -> None:
             if decided is False or (decided is None and loop.iteration >= 2) or loop.forced:
                 break
             eventful = len(m.nodes) > start_events
-            costly = loop.iteration >= PURE_ITERATIONS or spent + m.steps - start_steps > LOOP_STEPS
+            costly = loop.iteration >= PURE_ITERATIONS or m.steps - start_steps > (
+                LOOP_STEPS if spent < LOOP_TOTAL else 0
+            )
             loop.forced = (costly or eventful) and loop.iteration >= EVENT_ITERATIONS
             try:
                 execute(m, s.body)

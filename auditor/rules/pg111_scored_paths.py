@@ -8,6 +8,7 @@ from auditor.interp.analysis import Analysis
 from auditor.interp.graph import Kind
 from auditor.model.finding import Finding, Pass
 from auditor.rules.context import RuleContext
+from auditor.rules.loose_parameters import loose_steps
 from auditor.rules.mixtures import mixtures
 
 
@@ -17,7 +18,7 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     if analysis is None or analysis.composition is None or not analysis.composition.scores:
         return
     function = analysis.headline.function if analysis.headline is not None else ""
-    adapted = _adapts(analysis)
+    adapted = 0 if _only_loose(analysis) else _adapts(analysis)
     if adapted and not analysis.leaks:
         yield ctx.established(
             f"{function}: {adapted} update sites learn from validation tokens, each after the score of its own tokens "
@@ -32,7 +33,7 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
             f"{function}: {cached} cache look-ups, each into a table of tokens scored before",
             classes=("normalized-ngram",),
         )
-    if not adapted and not cached and not analysis.leaks:
+    if not adapted and not cached and not analysis.leaks and not found and not loose_steps(analysis):
         yield ctx.established(
             f"{function}: nothing that the scores depend on had learned from validation tokens "
             f"({len(analysis.composition.scores)} scores followed)",
@@ -52,6 +53,15 @@ def _adapts(analysis: Analysis) -> int:
         if node.kind is Kind.BACKWARD and any(learned[p.index].losses for p in node.parents)
     }
     return len(sites)
+
+
+def _only_loose(analysis: Analysis) -> bool:
+    """Say whether nothing but parameters outside the weights learned; other rules name that."""
+    steps = loose_steps(analysis)
+    return bool(steps) and not any(
+        node.kind is Kind.STEP and not node.info.get("loose") and analysis.trace.learned[node.index].trained
+        for node in analysis.trace.nodes
+    )
 
 
 def _caches(analysis: Analysis) -> int:

@@ -1,0 +1,34 @@
+"""PG206: the bytes that the score is divided by must be the bytes of the text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from auditor.model.finding import Finding, Pass
+from auditor.model.source import Span
+from auditor.rules.context import RuleContext
+
+LOW, HIGH = 1.02, 1.25
+"""Ratios to the full set's bytes that known miscounts produce: 1.04 (byte fallback as 3) to 1.175 (space twice)."""
+
+
+def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
+    """Yield a violation where every run's loss, token count and bpb imply more bytes than the full set has."""
+    rows = [row for row in _rows(ctx) if row.get("implied_over_canonical")]
+    if not rows:
+        return
+    ratios = [row["implied_over_canonical"] for row in rows]
+    if not all(LOW < ratio < HIGH for ratio in ratios):
+        return
+    row = rows[0]
+    yield ctx.violation(
+        f"loss, token count and bpb imply {row['implied_bytes']:,} bytes, {ratios[0] - 1:+.1%} of the full validation "
+        f"set: the byte denominator is larger than the text ({len(rows)} runs agree)",
+        Span(row["file"], 0, int(row["line"])),
+        classes=ctx.card.classes,
+    )
+
+
+def _rows(ctx: RuleContext) -> list[dict[str, Any]]:
+    return list((ctx.evidence.facts.get("bpb") or {}).get("per_seed") or [])

@@ -1,0 +1,35 @@
+"""PG903: training calls at lines that the interpretation never reached; a cross-check of the engine by text."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from auditor.model.finding import Effect, Finding, Pass
+from auditor.model.source import Span
+from auditor.rules.context import RuleContext
+
+
+def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
+    """Yield an UNPROVEN note that lists backward passes and gradient calls which no interpreted path reaches."""
+    analysis, program = ctx.analysis, ctx.program
+    if analysis is None or program is None:
+        return
+    missed: list[Span] = []
+    for module in (program.main, *program.helpers):
+        if module.tree is None:
+            continue
+        for node in ast.walk(module.tree):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            if node.func.attr not in ("backward", "grad"):
+                continue
+            if (module.file, module.layer, node.lineno) not in analysis.trace.reached:
+                missed.append(Span(module.file, module.layer, node.lineno, node.col_offset + 1))
+    if missed:
+        lines = ", ".join(str(span.line) for span in missed[:8])
+        yield ctx.unproven(
+            f"{len(missed)} training calls stand in code that the run as reconstructed does not reach (lines {lines})",
+            missed[0],
+            effect=Effect.NOTE,
+        )

@@ -23,12 +23,15 @@ _CHILD = """
 import builtins, hashlib, sys
 run = exec
 def grab(text, *rest):
+    if not isinstance(text, (bytes, str)):
+        return run(text, *rest)
     if isinstance(text, bytes) and text.startswith(b"import math\\ndef f(z):"):
         return run(text, sys._getframe(1).f_globals)
     text = text if isinstance(text, bytes) else text.encode()
     print(hashlib.sha256(text).hexdigest())
 path = sys.argv[1]
-code = compile(open(path, "rb").read(), path, "exec")
+with open(path, "rb") as file:
+    code = compile(file.read(), path, "exec")
 builtins.exec = grab
 run(code, {"__name__": "__main__", "__file__": path})
 """

@@ -68,6 +68,8 @@ def _cause(error: dict[str, Any], result: SandboxResult) -> tuple[SmokeOutcome, 
         return fail, "torch cannot read the signature of a custom operator: its annotations are missing"
     if kind == "KeyError" and error["raised_in"].startswith("<frozen os>"):
         return inconclusive, f"needs the environment variable {message}"
+    if "environment variable" in low or "env var" in low:
+        return inconclusive, "needs an environment variable that is not set"
     if any(word in low for word in _GPU_WORDS):
         return inconclusive, "needs a GPU when imported"
     return inconclusive, _environment(error, low, result)

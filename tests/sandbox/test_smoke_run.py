@@ -33,6 +33,7 @@ def load(source: str, limits: SandboxLimits = LIMITS, **files: bytes) -> tuple[J
         ("def f(:\n", FAIL, "cannot run on any machine"),
         ("import helpers_that_are_not_here\n", INCONCLUSIVE, "helpers_that_are_not_here is neither installed"),
         ("import os\nX = os.environ['DATA_PATH']\n", INCONCLUSIVE, "environment variable 'DATA_PATH'"),
+        ("raise RuntimeError('DATA_PATH env var required')\n", INCONCLUSIVE, "needs an environment variable"),
         ("raise RuntimeError('CUDA is required')\n", INCONCLUSIVE, "needs a GPU"),
         ("import sys\nsys.exit(0)\n", FAIL, "ends the interpreter"),
         ("import atexit, sys\natexit.register(print, 'SMOKE_TEST_PASS')\nsys.exit(0)\n", FAIL, "ends the interpreter"),

@@ -86,8 +86,8 @@ def metrics_in(text: str) -> Iterator[MetricFields]:
         return
     at = 0
     for match in _BPB.finditer(text):
-        if _NOT_RESULT_KEYS.search(match["key"]):
-            continue
+        if _NOT_RESULT_KEYS.search(match["key"]) or match["x"][0] in "+-":
+            continue  # a signed number is a difference
         segment = text[at : match.start()]
         loss = _LOSS.search(segment)
         name = _name(segment[: loss.start()] if loss else segment, match["key"])

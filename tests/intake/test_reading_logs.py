@@ -132,6 +132,7 @@ def test_runs_appended_to_one_file_are_told_apart() -> None:
         '        log0(f"final val_bpb:1.0800")',
         "improvement delta_bpb:0.0100",
         "est_bpb:1.0800 ETA 30s",
+        "roundtrip_delta val_loss:+0.0084 val_bpb:+0.0050",
         "step:500/1000 val_loss:2.1 val_bpb:1.0800 train_time:40000ms",
     ],
 )

@@ -15,10 +15,10 @@ from tests.report.sample import finding, report, submission
 
 @pytest.fixture(scope="module")
 def huge() -> AuditReport:
-    """Five thousand findings of two kilobytes each."""
-    message = "long words " * 180
+    """A thousand findings of eleven kilobytes each."""
+    message = "long words " * 1000
     findings = tuple(
-        JudgedFinding(finding(message=f"{number} {message}", path=()), f"{number:032x}") for number in range(5000)
+        JudgedFinding(finding(message=f"{number} {message}", path=()), f"{number:032x}") for number in range(1000)
     )
     return report(submission(findings=findings))
 
@@ -27,8 +27,8 @@ def test_json_and_sarif_stay_json(huge: AuditReport) -> None:
     """JSON keeps all, SARIF keeps what the service takes."""
     text = render(huge, Format.JSON)
     assert len(text) > 10_000_000
-    assert len(json.loads(text)["submissions"][0]["findings"]) == 5000
-    assert len(json.loads(render(huge, Format.SARIF))["runs"][0]["results"]) <= 5000
+    assert len(json.loads(text)["submissions"][0]["findings"]) == 1000
+    assert len(json.loads(render(huge, Format.SARIF))["runs"][0]["results"]) <= 1000
 
 
 def test_markdown_annotations_and_summary_stay_small(huge: AuditReport) -> None:
@@ -40,11 +40,11 @@ def test_markdown_annotations_and_summary_stay_small(huge: AuditReport) -> None:
 
 def test_junit_stays_xml(huge: AuditReport) -> None:
     """Every finding is a case."""
-    assert len(ElementTree.fromstring(render(huge, Format.JUNIT)).findall(".//failure")) == 5000
+    assert len(ElementTree.fromstring(render(huge, Format.JUNIT)).findall(".//failure")) == 1000
 
 
 def test_html_stays_one_document(huge: AuditReport) -> None:
     """It grows with the findings, and ends where it should."""
     text = render(huge, Format.HTML)
     assert text.count("<html") == 1 and text.rstrip().endswith("</html>")
-    assert text.count('class="finding"') == 5000
+    assert text.count('class="finding"') == 1000

@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from auditor.limits import DEFAULT_LIMITS, Limits
+from auditor.limits import DEFAULT_LIMITS, Limits, ReportLimits
 from auditor.model.evidence import SeedRow
 from auditor.model.finding import Finding, Ruling
 from auditor.model.report import AuditReport, JudgedFinding, SubmissionReport
@@ -17,6 +17,7 @@ from auditor.report.html.page import page
 from auditor.report.html.source import anchor, pane
 from auditor.report.json import level
 from auditor.report.markdown import render as render_markdown
+from auditor.report.visible import visible
 
 _SEED_COLUMNS = ("log", "seed", "steps", "train s", "calibration s", "eval s", "val_bpb", "code bytes", "model bytes")
 _HOST_COLUMNS = ("total bytes", "python", "torch", "GPU")
@@ -31,7 +32,8 @@ def render(report: AuditReport, limits: Limits = DEFAULT_LIMITS) -> str:
     if len(report.submissions) > 1:
         parts.append(_contents(report.submissions))
     parts += [
-        _submission(_worst_first(one), f"s{index}", limits, whole=whole) for index, one in enumerate(report.submissions)
+        _submission(_prepared(one, limits.report), f"s{index}", limits, whole=whole)
+        for index, one in enumerate(report.submissions)
     ]
     parts.append(_comment(report, limits))
     return page(f"pgolf: {report.root}", tag("main", parts), style="report.css", script="report.js")
@@ -53,10 +55,17 @@ def _contents(submissions: Sequence[SubmissionReport]) -> Html:
     return tag("nav", tag("ol", rows), aria_label="Submissions")
 
 
-def _worst_first(report: SubmissionReport) -> SubmissionReport:
-    """Order the findings worst first once, so that the list, the notes and the keys agree."""
+def _prepared(report: SubmissionReport, limits: ReportLimits) -> SubmissionReport:
+    """Order the findings worst first once, so that list, notes and keys agree, and cut what is too long to read."""
     ordered = sorted(report.findings, key=lambda judged: _LEVEL_ORDER.index(level(judged.finding)))
-    return replace(report, findings=tuple(ordered))
+    return replace(report, findings=tuple(replace(one, finding=_cut(one.finding, limits)) for one in ordered))
+
+
+def _cut(finding: Finding, limits: ReportLimits) -> Finding:
+    steps = tuple(
+        replace(step, message=step.message[: limits.message_chars]) for step in finding.path[: limits.path_steps]
+    )
+    return replace(finding, message=visible(finding.message, limits.message_chars), path=steps)
 
 
 def _chip(report: SubmissionReport) -> Html:

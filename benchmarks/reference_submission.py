@@ -25,8 +25,8 @@ FOLDER = "records/track_non_record_16mb/2026-05-01_ReferenceImpl_CPU"
 README = """# Reference implementation on two CPU cores
 
 Not a record: a 214,288-parameter model on a small public-domain corpus, to show that the readable implementation,
-bundled into one script, trains, quantises and adapts legally, and passes its own audit. The validation text is the first 64
-documents of a seeded shuffle of that corpus, so the score compares with nothing else.
+bundled into one script, trains, quantises and adapts legally, and passes its own audit. The validation text is the
+first 64 documents of a seeded shuffle of that corpus, so the score compares with nothing else.
 
 Mean val_bpb over seeds {seeds}: **{mean:.8f}** (score-first TTT, `legal_ttt_exact`), std {std:.6f}.
 
@@ -34,8 +34,8 @@ Mean val_bpb over seeds {seeds}: **{mean:.8f}** (score-first TTT, `legal_ttt_exa
 SEED=1337 DATA_PATH=data/tiny/datasets/tiny_sp1024 python train_gpt.py
 ```
 
-Each chunk of 4,096 targets is scored first, under `no_grad`; only then do the weights learn from it (SGD, 3 epochs). The
-last chunk is not learned from. GPTQ calibrates on training batches inside the training budget.
+Each chunk of 4,096 targets is scored first, under `no_grad`; only then do the weights learn from it (SGD, 3 epochs).
+The last chunk is not learned from. GPTQ calibrates on training batches inside the training budget.
 """
 
 

@@ -1,0 +1,57 @@
+"""Artifact size against its entropy prediction, and against the 16,000,000-byte limit with the code counted.
+
+    python benchmarks/reference_artifact.py [RUN_FOLDER]
+
+Without an argument: sp8192_1541 at random initialisation, its zero-initialised output projections filled with Gaussian
+noise (a zero matrix would cost nothing and prove nothing), rounded without GPTQ, and compressed with brotli-11
+(about two minutes of one core). With a run's folder: the artifact of that run. Code is the readable package packed
+as the bundle.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from auditor.limits import DEFAULT_LIMITS
+from auditor.packer.bundle import bundle
+from reference_impl.model.gpt import Gpt
+from reference_impl.presets import preset
+from reference_impl.quant.artifact import entropy_bytes, pack, predict_bytes, quantise, unpack
+
+
+def random_artifact() -> tuple[bytes, float]:
+    """Blob and paper prediction of a random sp8192_1541."""
+    config = preset("sp8192_1541")
+    torch.manual_seed(config.place.seed)
+    model = Gpt(config.model, config.run.sequence)
+    for parameter in model.parameters():
+        if parameter.ndim == 2 and not bool(parameter.any()):
+            torch.nn.init.normal_(parameter, std=0.02)
+    state = model.state_dict()
+    return pack(quantise(state, {}, config.quant), config.quant), predict_bytes(state, config.quant)
+
+
+def main() -> None:
+    """Print the sizes and their ratios."""
+    started = time.perf_counter()
+    if len(sys.argv) > 1:
+        blob = Path(sys.argv[1], "final_model.bin").read_bytes()
+        entry = "entry_cpu_tiny"
+    else:
+        blob, paper = random_artifact()
+        entry = "entry_sp8192_1541"
+        print(f"gaussian prediction {paper:.0f} bytes, artifact/prediction {len(blob) / paper:.4f}")
+    entropy = entropy_bytes(unpack(blob))
+    package = Path(__file__).resolve().parent.parent / "reference_impl"
+    code = len(bundle(package, entry, DEFAULT_LIMITS.pack)[0].encode())
+    print(f"artifact {len(blob)} bytes, entropy prediction {entropy:.0f}, ratio {len(blob) / entropy:.4f}")
+    print(f"code (bundled, unpacked) {code} bytes, total {len(blob) + code} of 16000000")
+    print(f"{time.perf_counter() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

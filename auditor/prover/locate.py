@@ -78,12 +78,6 @@ def metric_lines(log: RunLog) -> list[MetricLine]:
     return out
 
 
-def label(text: str) -> str:
-    """Return a line's wording without its numbers, to recognise it in another run."""
-    words = re.split(r"val_loss|val_bpb|loss|bpb", text, maxsplit=1, flags=re.IGNORECASE)[0]
-    return re.sub(r"[\d.:=\s]+", " ", words).strip().lower()
-
-
 def candidates(trace: Trace, before: int) -> Iterator[tuple[int, int, int]]:
     """Yield (first entry, end entry, moment of the enclosing call) of runs of entries that may be one evaluation."""
     stop = int(np.searchsorted(trace.times, before))
@@ -131,7 +125,15 @@ def find_site(log: RunLog, metric: MetricLine, targets: int, real_bytes: int, on
             if match is None:
                 continue
             site = make_site(trace, metric, a, b, call, match)
-            rank = (float(match[1] == "val_bpb"), abs(count - targets), float(b - a < 8), -float(b - a), -float(call))
+            inline = float(int(trace.times[a]) - 1 == call)
+            rank = (
+                float(match[1] == "val_bpb"),
+                abs(count - targets),
+                float(b - a < 8),
+                inline,
+                -float(b - a),
+                -float(call),
+            )
             found.append((rank, site))
     return min(found, key=lambda pair: pair[0])[1] if found else None
 

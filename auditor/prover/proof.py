@@ -22,7 +22,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class TestedMetric:
+class MetricTested:
     """The printed number whose terms were tested."""
 
     text: str
@@ -44,7 +44,7 @@ class Proof:
     reason_class: str
     """Empty unless UNDECIDED: a short stable name."""
     reason: str
-    metric: TestedMetric | None = None
+    metric: MetricTested | None = None
     conditions: tuple[Condition, ...] = ()
     witness: Witness | None = None
     confirmed: bool = False

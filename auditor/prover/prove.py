@@ -13,7 +13,7 @@ from auditor.prover import examine as ex
 from auditor.prover.confine import JobFailed
 from auditor.prover.job import Script, Shape, miniature
 from auditor.prover.outcome import Outcome
-from auditor.prover.proof import Condition, Proof, TestedMetric
+from auditor.prover.proof import Condition, MetricTested, Proof
 
 CONDITIONS = frozenset({"c1", "c2", "c3", "c4"})
 SMALL = Shape("small")
@@ -146,7 +146,7 @@ def conclude(
         outcome=outcome,
         reason_class=reason_class,
         reason=reason,
-        metric=TestedMetric(
+        metric=MetricTested(
             site.metric.line.text[:160], site.function, site.source_line, site.target, site.scored, site.entries,
             site.by, found.headline,
         ),

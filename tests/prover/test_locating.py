@@ -1,0 +1,113 @@
+"""Finding the metric's terms by arithmetic, reading hostile results, and making the data."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import zipfile
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sentencepiece")
+
+from auditor.prover import data
+from auditor.prover.job import Shape, miniature
+from auditor.prover.locate import LN2, find_site, metric_lines
+from auditor.prover.runlog import PrintedLine, ResultError, RunLog, Trace, decode, frames
+
+N = 512
+RNG = np.random.default_rng(3)
+
+
+def trace(key: int, values: np.ndarray, entries: int, call: int, start: int) -> Trace:
+    """Return `values` logged in equal entries by one call that began at `call`."""
+    lengths = np.full(entries, values.size // entries)
+    chains = np.tile([call, 0, 0, 0], (entries, 1))
+    times = np.arange(start, start + entries)
+    return Trace(key, "f", f"acc{key}", 10 + key, 1, 0, values, lengths, times, chains)
+
+
+def log_of(traces: list[Trace], numbers: tuple[tuple[str, float], ...], at: int = 5000) -> RunLog:
+    line = PrintedLine("final " + " ".join(f"{p}{n:.8f}" for p, n in numbers), numbers, at, True)
+    return RunLog(None, (line,), {t.key: t for t in traces}, {}, (), 0, False, 0, {})
+
+
+def test_the_site_is_the_one_whose_sum_is_printed() -> None:
+    """Of several logged evaluations the one that reproduces val_loss is found, by number and not by name."""
+    right, other = RNG.uniform(2, 4, N), RNG.uniform(2, 4, N)
+    log = log_of(
+        [trace(1, other, 16, 20, 100), trace(2, right, 16, 30, 200)],
+        ((" val_loss:", float(right.mean())), (" val_bpb:", float(right.mean()))),
+    )
+    site = find_site(log, metric_lines(log)[0], N, 999)
+    assert site is not None and site.key == 2 and site.start == 30 and site.by == "val_loss"
+    assert np.array_equal(site.values, right)
+
+
+def test_bits_per_byte_alone_locate_the_site() -> None:
+    """A script that prints only val_bpb is located through the bytes of the text."""
+    values, real = RNG.uniform(2, 4, N), 1234
+    log = log_of([trace(1, values, 16, 20, 100)], ((" val_bpb:", float(values.sum()) / LN2 / real),))
+    site = find_site(log, metric_lines(log)[0], N, real)
+    assert site is not None and site.by == "val_bpb" and site.unit == 1.0
+
+
+def test_nothing_is_located_where_nothing_adds_up() -> None:
+    """When no logged sum gives the printed number there is no site."""
+    log = log_of([trace(1, RNG.uniform(2, 4, N), 16, 20, 100)], ((" val_loss:", 1.5), (" val_bpb:", 1.1)))
+    assert find_site(log, metric_lines(log)[0], N, 1234) is None
+
+
+def test_progress_lines_are_no_results() -> None:
+    """A training step's validation line is not the result."""
+    line = PrintedLine("step:10/20 val_loss:3.1 val_bpb:1.2", ((" val_loss:", 3.1), (" val_bpb:", 1.2)), 1, True)
+    assert metric_lines(RunLog(None, (line,), {}, {}, (), 0, False, 0, {})) == []
+
+
+def test_hostile_results_are_refused() -> None:
+    """Rubbish, bombs, pickles and arrays that do not fit together never reach the judges."""
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("meta.npy", b"\0" * 10_000_000)
+    pickled = io.BytesIO()
+    np.savez(pickled, meta=np.array([{"a": 1}], dtype=object))
+    ragged = io.BytesIO()
+    meta = json.dumps({"error": None, "lines": [], "keys": {"1": ["f", "a", 1, 1, 0]}, "lowered": {}, "stubs": [],
+                       "launches": 0, "overflow": False, "patched": 0, "coverage": {}}).encode()  # fmt: skip
+    np.savez(ragged, meta=np.frombuffer(meta, dtype=np.uint8), v1=np.ones(3), n1=np.array([9]), t1=np.array([1]),
+             c1=np.zeros((1, 4)))  # fmt: skip
+    for body in (b"rubbish", bomb.getvalue(), pickled.getvalue(), ragged.getvalue()):
+        with pytest.raises(ResultError):
+            decode(body, 1_000_000)
+
+
+def test_frames_survive_a_cut_report() -> None:
+    """A report that ends inside a frame keeps the whole ones."""
+    frame = (1).to_bytes(4, "little") + (3).to_bytes(4, "little") + b"aXYZ"
+    assert frames(frame + frame[:6]) == {"a": b"XYZ"}
+    assert frames(b"\xff" * 40) == {}
+
+
+def test_the_stream_is_official_looks_real_and_repeats() -> None:
+    """Shards carry the official header; documents open with BOS; contexts of four tokens come again."""
+    mini = miniature(Shape("small"), 2048, 1)
+    body = data.shard(mini.stream)
+    header = np.frombuffer(body[:1024], dtype="<i4")
+    assert header[:3].tolist() == [data.SHARD_MAGIC, data.SHARD_VERSION, 2049]
+    assert np.array_equal(np.frombuffer(body[1024:], dtype="<u2"), mini.stream)
+    grams = [tuple(mini.stream[i : i + 4]) for i in range(2045)]
+    assert len(set(grams)) < 0.8 * len(grams)
+    assert 2048 // 131 <= int((mini.stream == data.BOS).sum()) <= 2048 // 40
+    assert np.array_equal(mini.stream, miniature(Shape("small"), 2048, 1).stream)
+
+
+def test_bytes_follow_the_rule_for_leading_spaces() -> None:
+    """A leading space counts one byte, but not after a control piece."""
+    mini = miniature(Shape("small"), 2048, 1)
+    spaced = next(i for i, s in enumerate(mini.tokenizer.spaced) if s and not mini.tokenizer.control[i])
+    plain = mini.tokenizer.lengths[spaced]
+    counted = data.target_bytes(mini.tokenizer, np.array([data.BOS, spaced, spaced]))
+    assert counted.tolist() == [plain, plain + 1]
+    assert math.isclose(sum(mini.tokenizer.control), 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 from auditor.intake.commands import run_commands
 from auditor.interp.analysis import Analysis, HeadlinePath, Trace
@@ -27,6 +28,8 @@ def analyse(program: Program, submission: Submission, evidence: Evidence, limits
     if sys.getrecursionlimit() < RECURSION:
         sys.setrecursionlimit(RECURSION)
     done = run(program, configuration.world, limits.interp)
+    if not done.machine.nodes and not done.stopped:
+        done = run(program, replace(configuration.world, switches=True), limits.interp)
     machine = done.machine
     learned = learn(machine.nodes)
     incomplete = [done.stopped] if done.stopped else []

@@ -10,7 +10,7 @@ import numpy as np
 from auditor.interp.graph import Kind
 from auditor.interp.losses import cross_entropy, gather_loss
 from auditor.interp.machine import Machine
-from auditor.interp.operators import elementwise, value_region
+from auditor.interp.operators import blend, elementwise, value_region
 from auditor.interp.region import Region
 from auditor.interp.values import POSITION_CAP, Mark, Sym
 
@@ -200,7 +200,23 @@ def stack(m: Machine, items: list[Any], axis: int = 0) -> Sym:
         elif made.val is not None:
             made.shape = made.val.shape
         lifted.append(made)
-    return concat(m, lifted, axis) if lifted else Sym()
+    if not lifted:
+        return Sym()
+    joined = concat(m, lifted, axis)
+    _stacked_experts(m, joined, syms)
+    return joined
+
+
+def _stacked_experts(m: Machine, joined: Sym, syms: list[Sym]) -> None:
+    """Losses stacked with other per-token values of their shape are experts of a mixture."""
+    losses = [s for s in syms if s.mark & Mark.NLL and s.pos is not None and s.shape]
+    if not losses or losses[0].pos is None:
+        return
+    others = [s for s in syms if s not in losses and s.shape == losses[0].shape]
+    looked_up = [s for s in others if s.mark & Mark.LOOKUP]
+    blind = [s for s in others if s.pos is None and s.val is None and s.mark & (Mark.HIDDEN | Mark.LOGITS)]
+    if looked_up or blind:
+        blend(m, joined, losses[0].pos, blind=bool(blind))
 
 
 def _axis(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:

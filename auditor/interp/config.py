@@ -12,7 +12,7 @@ from typing import Any
 
 from auditor.intake.commands import RunCommand
 from auditor.interp.analysis import Setting
-from auditor.interp.guards import solve_guards
+from auditor.interp.guards import LAUNCHER, solve_guards
 from auditor.interp.machine import World
 from auditor.interp.templates import log_text
 from auditor.model.evidence import Evidence
@@ -78,6 +78,8 @@ def declared(program: Program, commands: tuple[RunCommand, ...], evidence: Evide
     command = choose_command(commands, program, evidence)
     if command is not None:
         for name, value in command.env.items():
+            if name in LAUNCHER:
+                continue
             environ[name] = value
             settings[name] = Setting(value, f"{command.file}:{command.line}")
     overrides: dict[str, Any] = {}
@@ -88,6 +90,8 @@ def declared(program: Program, commands: tuple[RunCommand, ...], evidence: Evide
             value = literal(shown)
             if name in names or name in known or name.upper() in known:
                 variable = names.get(name, name.upper() if name.upper() in known else name)
+                if variable in LAUNCHER:
+                    continue
                 overrides[name] = value
                 environ[variable] = _as_environment(value, shown)
                 settings[variable] = Setting(shown, f"{log.file}:{line}")

@@ -15,6 +15,8 @@ from typing import Any
 from auditor.interp.templates import LogText, find_line, printed_templates
 from auditor.model.source import Program
 
+LAUNCHER = frozenset({"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"})
+"""What torchrun sets per process: the interpreter is rank 0 of one."""
 _CANDIDATES: tuple[Any, ...] = (1, 0, 2, 3, 5, 7)
 """Values tried for a setting, the plainest first: most guards are `if flag` or `if order > 0`."""
 
@@ -48,7 +50,7 @@ def solve_guards(program: Program, names: dict[str, str], environ: dict[str, str
         for node in ast.walk(tree):
             if not isinstance(node, ast.If):
                 continue
-            mentioned = _settings_in(node.test, names) - done
+            mentioned = {n for n in _settings_in(node.test, names) - done if names[n] not in LAUNCHER}
             if not mentioned:
                 continue
             for wanted, body in ((True, node.body), (False, node.orelse)):

@@ -88,16 +88,16 @@ def _keyed_read(m: Machine, container: Any, key: Sym) -> Sym:
         [key.node],
         state=[held],
         region=value_region(key),
-        keyed=_key_arrays(key),
-        exact=not key.keys and not key.mark & Mark.MIXED,
-        mixed=bool(key.keys) or bool(key.mark & Mark.MIXED),
+        parts=(_part(key),),
         table=m.identity(container),
     )
     return Sym(node, pos=key.pos, shape=key.shape, keys=key.keys, mark=Mark.LOOKUP)
 
 
-def _key_arrays(key: Sym) -> tuple[np.ndarray, ...]:
-    return tuple(array for array in (key.pos, *key.keys) if array is not None)
+def _part(key: Sym) -> tuple[tuple[np.ndarray, ...], bool]:
+    """Return the token positions in one part of a key, and whether it is a hash over several of them."""
+    arrays = tuple(array for array in (key.pos, *key.keys) if array is not None)
+    return arrays, bool(key.keys) or bool(key.mark & Mark.MIXED)
 
 
 def _sequence_item(m: Machine, container: Any, index: Any) -> Any:
@@ -216,15 +216,12 @@ def _data_item(m: Machine, container: Sym, parts: tuple[Any, ...], data: list[Sy
     if keyed:
         key = keyed[-1]
         held = container.node
-        arrays = tuple(array for part in keyed for array in _key_arrays(part))
         node = m.node(
             Kind.CACHE_READ,
             [part.node for part in data],
             state=[held],
             region=Region.union([value_region(part) for part in keyed]),
-            keyed=arrays,
-            exact=not key.keys and not key.mark & Mark.MIXED and (len(keyed) > 1 or bool(container.mark & Mark.LOOKUP)),
-            mixed=bool(key.keys) or bool(key.mark & Mark.MIXED),
+            parts=tuple(_part(part) for part in keyed),
             table=m.identity(container),
         )
         rest = container.shape[len(parts) :] if container.shape is not None else ()

@@ -48,13 +48,14 @@ class Leak:
 def find_leaks(nodes: list[Node], learned: list[Learned], scores: tuple[Score, ...], frame: int) -> tuple[Leak, ...]:
     """Return the leaks behind the headline's scores, the widest of each way."""
     total = sum(score.counted.count for score in scores) or 1
-    index = _Index(nodes, learned)
+    index = _Index(nodes, learned, min((s.loss.index for s in scores), default=0))
     found: dict[Way, list[Leak]] = {}
     affected: dict[Way, int] = {}
     for score in scores:
         for leak in _leaks_of(score, index, frame):
             found.setdefault(leak.way, []).append(leak)
-            affected[leak.way] = affected.get(leak.way, 0) + leak.overlap.count
+            count = min(leak.overlap.count, score.counted.count)
+            affected[leak.way] = affected.get(leak.way, 0) + count
     made = []
     for way, leaks in found.items():
         widest = max(leaks, key=lambda leak: leak.overlap.count)
@@ -67,8 +68,8 @@ def find_leaks(nodes: list[Node], learned: list[Learned], scores: tuple[Score, .
 class _Index:
     """Look-ups over the graph that several leaks share."""
 
-    def __init__(self, nodes: list[Node], learned: list[Learned]) -> None:
-        self.nodes, self.learned = nodes, learned
+    def __init__(self, nodes: list[Node], learned: list[Learned], first_score: int) -> None:
+        self.nodes, self.learned, self.first_score = nodes, learned, first_score
         self.backwards = [n for n in nodes if n.kind is Kind.BACKWARD]
         self.steps = [n for n in nodes if n.kind in (Kind.STEP, Kind.PARAM_WRITE)]
         self.train_spans = {n.span for n in self.backwards if any(learned[p.index].train_data for p in n.parents)}
@@ -112,10 +113,11 @@ def _leaks_of(score: Score, index: _Index, frame: int) -> Iterator[Leak]:
     overlap = known.trained & score.counted
     if overlap and (score.exact or overlap.count == score.counted.count):
         yield from _by_gradient(score, overlap, index, frame)
-    overlap = known.fitted & score.counted
-    if overlap and not known.trained & score.counted:
-        source = _source(score, index, (Kind.FORWARD,), overlap)
-        yield Leak(Way.CALIBRATION, source or score.loss, None, score.loss, overlap, 0.0)
+    if known.fitted and not known.trained & score.counted:
+        # The sample may score other positions than were fitted to; what counts is that fitting came before any score.
+        source = _source(score, index, (Kind.FORWARD,), known.fitted)
+        if source is not None and source.index < index.first_score:
+            yield Leak(Way.CALIBRATION, source, None, score.loss, known.fitted, 0.0)
     overlap = known.cached & score.counted
     if overlap:
         source = _source(score, index, (Kind.CACHE_WRITE,), overlap)

@@ -94,6 +94,8 @@ class World:
     overrides: dict[str, Any]
     """Setting attribute -> value that the logs show (hyper-parameter dumps, solved guards)."""
     argv: tuple[str, ...] = ()
+    switches: bool = False
+    """True to take every command-line switch as given: for programs that do nothing without one."""
     val_tokens: int = 4 * 2**20 + 1
     """Length of the stand-in validation stream: four of the largest chunks seen (1,048,576 tokens) and one token."""
 

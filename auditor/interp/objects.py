@@ -24,6 +24,9 @@ def call_object_method(m: Machine, receiver: Instance, name: str, args: tuple[An
         return path_method(m, receiver, name, args, kwargs)
     if receiver.library == "file":
         return _file_method(m, receiver, name, args)
+    if receiver.library == "hook":
+        m.hooks = [entry for entry in m.hooks if entry is not receiver.attrs.get("entry")]
+        return None
     if receiver.library.startswith("argparse."):
         return _parser_method(m, receiver, name, args, kwargs)
     if receiver.library.startswith("sentencepiece."):
@@ -362,6 +365,8 @@ def _parser_method(m: Machine, r: Instance, name: str, args: tuple[Any, ...], kw
 
 def _argument(m: Machine, flags: list[str], default: Any, kwargs: dict[str, Any]) -> Any:
     argv = m.world.argv
+    if m.world.switches and kwargs.get("action") == "store_true":
+        return True
     for i, word in enumerate(argv):
         key, _, glued = word.partition("=")
         if key not in flags:

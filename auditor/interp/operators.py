@@ -224,19 +224,18 @@ def elementwise(
 
 
 def _blend(m: Machine, made: Sym, syms: list[Sym]) -> None:
-    """Record that losses are mixed with values looked up in a table, and whether the look-up knew the target."""
+    """Record that losses are mixed with looked-up values, and with what positions the mixture is about."""
     losses = [s for s in syms if s.mark & Mark.NLL and s.pos is not None]
     tables = [s for s in syms if s.mark & Mark.LOOKUP and not s.mark & Mark.NLL and s.pos is not None]
-    if not losses or not tables or made.pos is None:
-        return
-    target = losses[0].pos
-    assert target is not None
-    keyed = False
-    for table in tables:
-        for array in (table.pos, *table.keys):
-            if array is not None and array.shape == target.shape and array.size:
-                keyed |= bool(((array == target) & (target >= 0)).mean() > 0.3)
-    made.node = m.node(Kind.OP, [made.node], text="blend", blend=True, keyed=keyed, region=Region.of(made.pos))
+    if losses and tables and losses[0].pos is not None:
+        blend(m, made, losses[0].pos)
+
+
+def blend(m: Machine, made: Sym, target: np.ndarray, *, blind: bool = False) -> None:
+    """Put a blend event behind `made`; `blind` where a component is the same for any realised token."""
+    made.node = m.node(
+        Kind.OP, [made.node], text="blend", blend=True, blind=blind, target=target, region=Region.of(target)
+    )
 
 
 def _mark_of(mark: int, syms: list[Sym], arithmetic: type[ast.AST] | None) -> int:
@@ -313,6 +312,9 @@ def in_place(m: Machine, op: ast.operator, current: Any, value: Any, target: ast
     if isinstance(current, Sym) and not current.mark & Mark.CLOCK and current.name != "scalar":
         result = elementwise(m, (current, value), _BINARY[type(op)], arithmetic=type(op))
         region = value_region(value)
+        if isinstance(value, Sym) and value.mark & Mark.TABLE and value.node is not None:
+            current.mark |= Mark.TABLE
+            region = region or value.node.region
         if current.mark & Mark.TABLE and region:
             current.node = m.node(Kind.CACHE_WRITE, [result.node], region=region, table=m.identity(current))
         else:

@@ -17,9 +17,14 @@ def loose_steps(analysis: Analysis) -> list[Node]:
     found: dict[int, Node] = {}
     for score in analysis.composition.scores if analysis.composition is not None else ():
         for node in ancestors(score.loss, into_state=True, cap=3_000):
-            if node.kind is Kind.STEP and node.info.get("loose"):
+            if node.kind is Kind.STEP and node.info.get("loose") and _learns_from_validation(node, analysis):
                 found[node.index] = node
     return [found[i] for i in sorted(found)]
+
+
+def _learns_from_validation(step: Node, analysis: Analysis) -> bool:
+    backwards = [p for p in step.parents if p.kind is Kind.BACKWARD]
+    return any(analysis.trace.learned[p.index].losses for b in backwards for p in b.parents)
 
 
 def loose_learning(ctx: RuleContext, *, lasting: bool, what: str) -> Iterator[Finding]:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from auditor.interp.analysis import Analysis
 from auditor.interp.graph import Kind, Node, ancestors
 from auditor.interp.learn import Learned
 from auditor.model.finding import PathStep
 from auditor.rules.evidence_path import steps_of
+
+
+SAME_SHARE = 0.3
+"""Share of elements at which two position arrays agree when one is the other (masks and window starts differ)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,8 @@ class Mixture:
     """Reads that pick the realised token's entry out of a distribution kept per context."""
     context: tuple[Node, ...]
     """Reads that do not know the realised token."""
+    blind: bool
+    """True where a component is the same for any realised token (an entropy, a constant)."""
 
 
 def mixtures(analysis: Analysis) -> list[Mixture]:
@@ -33,18 +41,27 @@ def mixtures(analysis: Analysis) -> list[Mixture]:
     found: list[Mixture] = []
     for blend in analysis.composition.blends:
         reads = [n for n in _reads(blend) if _holds_tokens(n, learned, filled)]
-        if not reads:
+        if not reads and not blend.info["blind"]:
             continue
-        target = [n for n in reads if blend.info.get("keyed") and n.info.get("mixed") and _knows(n, blend)]
-        exact = [n for n in reads if n not in target and n.info.get("exact")]
-        context = [n for n in reads if n not in target and n not in exact]
-        found.append(Mixture(blend, tuple(target), tuple(exact), tuple(context)))
+        target = blend.info["target"]
+        keyed = [n for n in reads if any(hashed and _holds(arrays, target) for arrays, hashed in n.info["parts"])]
+        exact = [n for n in reads if n not in keyed and any(_holds(arrays, target) for arrays, _ in n.info["parts"])]
+        context = [n for n in reads if n not in keyed and n not in exact]
+        found.append(Mixture(blend, tuple(keyed), tuple(exact), tuple(context), bool(blend.info["blind"])))
     return found
 
 
-def _knows(read: Node, blend: Node) -> bool:
-    """Say whether a key of the read holds the very positions that are blended."""
-    return any(array.size and bool((blend.region.spans or ()) and array.max() >= 0) for array in read.info["keyed"])
+def _holds(arrays: tuple[np.ndarray, ...], target: np.ndarray) -> bool:
+    """Say whether one of a key's token arrays is the token that is being scored, element by element."""
+    wanted = target.reshape(-1)
+    for array in arrays:
+        mine = array.reshape(-1)
+        if mine.size == wanted.size and mine.size:
+            if ((mine == wanted) & (wanted >= 0)).mean() > SAME_SHARE:
+                return True
+        elif mine.size and wanted.size and int(mine.max()) == int(wanted.max()):
+            return True
+    return False
 
 
 def _reads(blend: Node) -> list[Node]:

@@ -26,7 +26,7 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
             classes=("score-first-ttt",),
         )
     found = mixtures(analysis)
-    unsound = any(mixture.target_keyed or not mixture.exact for mixture in found)
+    unsound = any(mixture.target_keyed or not (mixture.exact or mixture.blind) for mixture in found)
     cached = _caches(analysis)
     if cached and not analysis.leaks and not unsound:
         yield ctx.established(

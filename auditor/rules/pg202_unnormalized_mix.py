@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from auditor.model.finding import Finding, Pass
 from auditor.rules.context import RuleContext
+from auditor.rules.evidence_path import steps_of
 from auditor.rules.mixtures import mixture_path, mixtures
 
 
@@ -15,6 +16,16 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     if analysis is None or analysis.headline is None:
         return
     found = mixtures(analysis)
+    blind = next((mixture for mixture in found if mixture.blind), None)
+    if blind is not None:
+        yield ctx.violation(
+            f"{analysis.headline.function} mixes the loss of each realised token with a component that is the same for "
+            f"any token (line {blind.blend.span.line}), so that the mixture does not sum to one over the vocabulary",
+            blind.blend.span,
+            steps_of([blind.blend], analysis),
+            classes=ctx.card.classes,
+        )
+        return
     if any(mixture.target_keyed or mixture.exact for mixture in found):
         return
     for mixture in found:

@@ -45,14 +45,20 @@ def _finding(ctx: RuleContext, analysis: Analysis, name: str, place: Span, where
 
 
 def _byte_context(node: ast.AST) -> int | None:
-    """Return the line where an integer context is shifted by one byte and a byte is put into it."""
+    """Return the line where a context is shifted by one byte, or where a uniform distribution over bytes is used."""
     for part in ast.walk(node):
+        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Div) and _is_256(part.right):
+            return part.lineno
         if isinstance(part, ast.BinOp) and isinstance(part.op, (ast.BitOr, ast.Add, ast.BitXor)):
             for side in (part.left, part.right):
                 for inner in ast.walk(side):
                     if isinstance(inner, ast.BinOp) and _is_byte_shift(inner):
                         return part.lineno
     return None
+
+
+def _is_256(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value in (256, 256.0)
 
 
 def _is_byte_shift(node: ast.BinOp) -> bool:

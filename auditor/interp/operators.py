@@ -101,6 +101,8 @@ def _safe(op: ast.operator, left: Any, right: Any) -> bool:
             and abs(right) <= BIG_POWER
             and not (isinstance(left, int) and left.bit_length() * abs(right) > 65_536)
         )
+    if isinstance(op, ast.Add) and isinstance(left, (str, bytes, list, tuple)) and isinstance(right, type(left)):
+        return len(left) + len(right) <= BIG_REPEAT
     if isinstance(op, ast.Mult):
         for sequence, times in ((left, right), (right, left)):
             if isinstance(sequence, (str, bytes, list, tuple)) and isinstance(times, int):
@@ -327,7 +329,8 @@ def in_place(m: Machine, op: ast.operator, current: Any, value: Any, target: ast
         from auditor.interp.iterate import elements
 
         count, items = elements(m, value)
-        current.extend(items(i) for i in range(min(count, 4096)))
+        if len(current) <= BIG_REPEAT:
+            current.extend([items(i) for i in range(min(count, 4096))])
         return current
     return binary(m, op, current, value)
 

@@ -2,7 +2,7 @@
 
 No order of scoring is assumed. A token's own score changes with it, so the first score that changes is either its own
 or one recorded before its own; hence two far apart tokens that share a first changed score prove a leak, whatever the
-order was. Nearer leaks are proved by scores that move with each other's tokens.
+order was. Nearer leaks show in neighbours that share one, taken to be scored in text order.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Witness:
     """A small, replayable fact."""
 
     kind: str
-    """"shared first score", "earlier score", "mutual dependence", "suffix" or "sum"."""
+    """Which fact: a shared first score, one shared by neighbours, an earlier score, the suffix, or a sum."""
     position: int
     was: int
     now: int
@@ -74,13 +74,10 @@ def judge(probes: Sequence[Probe], base: np.ndarray, owners: np.ndarray, targets
     first = tuple((p.position, p.first) for p in live if p.first is not None)
     if in_stream_order(first):
         return Causality(True, "stream", None, first=first)
-    leak = shared_first(live, base, owners, targets)
-    own = own_elements(live, base)
-    if leak is None and own is not None:
-        leak = recorded_before(live, own, base, owners) or mutual(live, own, base)
+    leak = shared_first(live, base, owners, targets) or shared_by_neighbours(live, base)
     if leak is not None:
         return Causality(False, "unknown", leak, first=first)
-    if own is None or any(own[position] != element for position, element in first):
+    if not stepping(first):
         return Causality(None, "unknown", None, "the order of scoring could not be established", first=first)
     return Causality(True, "own", None, first=first)
 
@@ -109,60 +106,26 @@ def shared_first(probes: Sequence[Probe], base: np.ndarray, owners: np.ndarray, 
     return None
 
 
-def own_elements(probes: Sequence[Probe], base: np.ndarray) -> dict[int, int] | None:
-    """Return position -> the element that scores it: the one that moves most with its token.
+def shared_by_neighbours(probes: Sequence[Probe], base: np.ndarray) -> Witness | None:
+    """Two pairs of neighbours, each of which moves the same first score: the second of a pair is scored after it.
 
-    None unless neighbouring tokens have neighbouring elements and no two tokens share one.
+    Takes the scores of neighbouring tokens to stand in text order. Two pairs, because a count model may leave a token's
+    own score where it was, and then the next one moves first.
     """
-    own: dict[int, int] = {}
-    for p in probes:
-        if p.values is not None:
-            size = min(p.values.size, base.size)
-            own[p.position] = int(np.argmax(np.abs(p.values[:size] - base[:size])))
-    pairs = [(a, a + 1) for a in own if a + 1 in own]
-    steady = bool(pairs) and all(own[b] == own[a] + 1 for a, b in pairs)
-    return own if steady and len(set(own.values())) == len(own) else None
+    by_position = {p.position: p for p in probes}
+    pairs = [(p, by_position[p.position + 1]) for p in probes if p.position + 1 in by_position]
+    shared = [(p, q) for p, q in pairs if p.first == q.first]
+    if len(pairs) < 2 or len(shared) < len(pairs):
+        return None
+    p, q = shared[-1]
+    return explain("shared by neighbours", q, base, f"so does changing token {p.position}, which is scored before it")
 
 
-def recorded_before(
-    probes: Sequence[Probe], own: dict[int, int], base: np.ndarray, owners: np.ndarray
-) -> Witness | None:
-    """A token that moved a score of an entry recorded before the entry of its own score."""
-    for p in probes:
-        element = own.get(p.position)
-        if element is not None and p.first is not None and owners[p.first] < owners[element]:
-            return explain("earlier score", p, base, f"its own score is {element}, recorded later")
-    return None
-
-
-def mutual(probes: Sequence[Probe], own: dict[int, int], base: np.ndarray) -> Witness | None:
-    """Two tokens each of whose scores moves with the other token: no order of scoring allows that."""
-    for i, p in enumerate(probes):
-        for q in probes[i + 1 :]:
-            if p.values is None or q.values is None or p.position not in own or q.position not in own:
-                continue
-            mine, yours = own[p.position], own[q.position]
-            if max(mine, yours) >= min(p.values.size, q.values.size):
-                continue
-            if p.values[yours] != base[yours] and q.values[mine] != base[mine]:
-                early, late = (p, q) if p.position < q.position else (q, p)
-                element = own[early.position]
-                after = float(late.values[element]) if late.values is not None else float("nan")
-                message = (
-                    f"the score of token {early.position} moves with token {late.position} (from {base[element]:.9g} "
-                    f"to {after:.9g}), and the score of token {late.position} with token {early.position}"
-                )
-                return Witness(
-                    "mutual dependence",
-                    late.position,
-                    late.was,
-                    late.now,
-                    element,
-                    float(base[element]),
-                    after,
-                    message,
-                )
-    return None
+def stepping(first: Sequence[tuple[int, int]]) -> bool:
+    """Return True when the first moved scores of neighbouring tokens step by one and no two tokens share one."""
+    known = dict(first)
+    pairs = [(p, p + 1) for p in known if p + 1 in known]
+    return len(set(known.values())) == len(known) and bool(pairs) and all(known[b] == known[a] + 1 for a, b in pairs)
 
 
 def judge_suffix(start: int, probe: Probe, base: np.ndarray) -> Witness | None:
@@ -170,6 +133,14 @@ def judge_suffix(start: int, probe: Probe, base: np.ndarray) -> Witness | None:
     if probe.first is None or probe.first >= start - 1:
         return None
     return explain("suffix", probe, base, f"only tokens from {start} on were changed")
+
+
+def earlier_than_own(position: int, was: int, first: int | None, owners: Sequence[int]) -> Witness | None:
+    """A token whose own scores are known by their sums, and which moves one recorded before them."""
+    if first is None or not owners or first >= min(owners):
+        return None
+    message = f"changing token {position} moves score {first}; its own score is {min(owners)}, recorded later"
+    return Witness("earlier score", position, was, -1, first, float("nan"), float("nan"), message)
 
 
 def explain(kind: str, probe: Probe, base: np.ndarray, reason: str) -> Witness:

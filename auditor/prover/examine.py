@@ -187,7 +187,7 @@ def order_tests(session: Session, found: Examination, suffix: np.ndarray) -> Non
         found.leak = found.order.witness
     if found.leak is None and found.order is not None and found.order.order == "stream":
         found.leak = causality.judge_suffix(start, whole, found.site.values)
-    if "c2" in session.conditions and found.leak is None and not found.sums and found.order is not None:
+    if found.leak is None and found.order is not None and found.order.order == "own":
         own_order_sums(session, found)
 
 
@@ -214,10 +214,8 @@ def stream_tests(session: Session, found: Examination, suffix: np.ndarray) -> No
 
 
 def own_order_sums(session: Session, found: Examination) -> None:
-    """Sum the vocabulary at a token whose first changed score is known, for a scorer in an order of its own."""
+    """Sum the vocabulary at one tested token, for a scorer in an order of its own: its score sums to 1."""
     assert found.order is not None
-    if found.order.order != "own":
-        return
     own = dict(found.order.first[-1:])
     branches = tuple(plan.sum_branches(found.mini, found.site, own))
     logs = session.run("sum", found.mini, (Variant("again", {}, branches),), only=[found.site.key])
@@ -268,6 +266,7 @@ def sum_tests(found: Examination, logs: dict[str, RunLog], own: dict[int, int]) 
         was = int(mini.stream[position])
         total = normalise.total(position, site.values[:size], was, cut, site.unit, mini.tokenizer.vocab)
         found.sums.append(total)
+        found.leak = found.leak or causality.earlier_than_own(position, was, total.first, total.owners)
         known = element if found.order is not None and found.order.order == "stream" else None
         found.excess = found.excess or normalise.judge(total, known)
 

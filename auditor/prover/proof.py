@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +70,11 @@ class Proof:
         return self.outcome in (Outcome.LEAK, Outcome.NOT_NORMALISED)
 
 
+def finite(number: float) -> float | None:
+    """Return a number that JSON can hold."""
+    return number if math.isfinite(number) else None
+
+
 def as_json(proof: Proof) -> dict[str, Any]:
     """Return the proof as JSON-ready data."""
     witness, metric = proof.witness, proof.metric
@@ -83,7 +89,8 @@ def as_json(proof: Proof) -> dict[str, Any]:
         "conditions": [{"name": c.name, "holds": c.holds, "established": c.established} for c in proof.conditions],
         "witness": None if witness is None else {
             "kind": witness.kind, "position": witness.position, "was": witness.was, "now": witness.now,
-            "score": witness.element, "before": witness.before, "after": witness.after, "message": witness.message,
+            "score": witness.element, "before": finite(witness.before), "after": finite(witness.after),
+            "message": witness.message,
             "confirmed_on_second_seed": proof.confirmed,
         },
         "miniature": {

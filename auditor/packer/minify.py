@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from auditor.errors import FrontendError
 from auditor.packer import alpha, naming, passes, pins, scopes, selfread
 from auditor.packer.facts import Facts, gather
-from auditor.packer.options import PackOptions
+from auditor.packer.options import Level, PackOptions
 from auditor.packer.passes import Withheld
 from auditor.packer.printing import print_tree, same_tree
 
@@ -45,12 +45,16 @@ def _self_reads(tree: ast.Module, options: PackOptions) -> selfread.SelfRead:
     return selfread.rewrite(tree)
 
 
+def _styles(options: PackOptions) -> tuple[str, ...]:
+    return naming.STYLES[:1] if options.level is Level.FAST else naming.STYLES
+
+
 def _renamed(tree: ast.Module, plain: str, facts: Facts, options: PackOptions, newer: bool) -> list[tuple[str, str]]:
     """Return (style, text) of every renaming that passes the bytecode proof."""
     found: list[tuple[str, str]] = []
     scoped = scopes.analyse(tree)
     pins.pin(scoped, facts, options.keep)
-    for style in naming.STYLES:
+    for style in _styles(options):
         renaming = naming.choose(scoped, style)
         renaming.apply()
         try:
@@ -90,7 +94,7 @@ def minify(source: str, options: PackOptions) -> list[Minified]:
     if "rename" not in options.skip and not _typed_params(tree):
         found = _renamed(tree, plain, gather(tree), options, requote)
         results = [Minified(t, (*applied, f"rename ({s})"), withheld, reads, traced) for s, t in found]
-        if len(found) < len(naming.STYLES):
+        if len(found) < len(_styles(options)):
             withheld = (*withheld, Withheld("rename", "a renaming did not pass the bytecode proof"))
     elif _typed_params(tree):
         withheld = (*withheld, Withheld("rename", "type parameters are in use"))

@@ -4,8 +4,8 @@
 
 Without an argument: sp8192_1541 at random initialisation, its zero-initialised output projections filled with Gaussian
 noise (a zero matrix would cost nothing and prove nothing), rounded without GPTQ, and compressed with brotli-11
-(about two minutes of one core). With a run's folder: the artifact of that run. Code is the readable package packed
-as the bundle.
+(about two minutes of one core). With a run's folder: the artifact of that run. Code is what `pgolf pack` makes of
+the package at level fast.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 
 import torch
 
-from auditor.limits import DEFAULT_LIMITS
-from auditor.packer.bundle import bundle
+from auditor.packer.options import Level, PackOptions
+from auditor.usecases.pack import pack as pack_script
 from reference_impl.model.gpt import Gpt
 from reference_impl.presets import preset
 from reference_impl.quant.artifact import entropy_bytes, pack, predict_bytes, quantise, unpack
@@ -47,9 +47,9 @@ def main() -> None:
         print(f"gaussian prediction {paper:.0f} bytes, artifact/prediction {len(blob) / paper:.4f}")
     entropy = entropy_bytes(unpack(blob))
     package = Path(__file__).resolve().parent.parent / "reference_impl"
-    code = len(bundle(package, entry, DEFAULT_LIMITS.pack)[0].encode())
+    code = len(pack_script(package, PackOptions(level=Level.FAST), entry).data)
     print(f"artifact {len(blob)} bytes, entropy prediction {entropy:.0f}, ratio {len(blob) / entropy:.4f}")
-    print(f"code (bundled, unpacked) {code} bytes, total {len(blob) + code} of 16000000")
+    print(f"code (packed, level fast) {code} bytes, total {len(blob) + code} of 16000000")
     print(f"{time.perf_counter() - started:.0f} s")
 
 

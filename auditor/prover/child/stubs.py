@@ -9,6 +9,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import itertools
+import os
 import sys
 import types
 from typing import Any, ClassVar
@@ -120,6 +121,14 @@ TRITON: dict[str, Any] = {
 }
 
 
+def asked_by_torch() -> bool:
+    """Say whether an import comes from torch, which probes for optional packages and would believe a stand-in."""
+    frame = sys._getframe(2)
+    while frame is not None and "importlib" in frame.f_code.co_filename:
+        frame = frame.f_back  # type: ignore[assignment]
+    return frame is not None and f"{os.sep}torch{os.sep}" in frame.f_code.co_filename
+
+
 class StubFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Last on the path: answers for what nobody else has."""
 
@@ -127,7 +136,7 @@ class StubFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.names = names
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
-        if fullname.split(".")[0] not in self.names:
+        if fullname.split(".")[0] not in self.names or asked_by_torch():
             return None
         Stub.seen.add(fullname.split(".")[0])
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
@@ -135,6 +144,7 @@ class StubFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def create_module(self, spec: Any) -> Any:
         stub = Stub(spec.name)
         stub.__path__ = []
+        vars(stub)["__version__"] = "3.0.0"
         return stub
 
     def exec_module(self, module: Any) -> None:

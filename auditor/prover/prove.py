@@ -199,7 +199,7 @@ def clean_or_not(session: ex.Session, found: ex.Examination, note: str) -> tuple
         )
     if session.conditions & {"c1", "c3"} and (order is None or order.holds is None):
         return Outcome.UNDECIDED, "order", order.reason if order else "the order of scoring was not tested"
-    if order is not None and order.order == "own" and not any(s.owners for s in found.sums):
+    if order is not None and order.order == "own" and not any(s.anchored for s in found.sums):
         return Outcome.UNDECIDED, "order", "which score is a token's own could not be established by its sum"
     if "c2" in session.conditions and not any(s.consistent for s in found.sums):
         return Outcome.UNDECIDED, "sums", "no position's probabilities could be summed to 1 over the whole vocabulary"

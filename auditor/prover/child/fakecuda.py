@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 import types
 from collections.abc import Callable
 from typing import Any
@@ -230,7 +231,8 @@ def patch_loading() -> None:
         return real_load(*args[:1], **kwargs)
 
     torch.load = load
-    torch.Generator = lambda *a, **k: real_generator()
+    kind = type("GeneratorType", (type,), {"__call__": lambda cls, *a, **k: real_generator()})
+    torch.Generator = kind("Generator", (), {})
     torch.set_default_device = lambda *a: None
     torch.inference_mode = torch.no_grad
 
@@ -273,6 +275,8 @@ def patch_cuda() -> None:
 
 
 def patch_compile() -> None:
+    if "torch._dynamo" in sys.modules:
+        sys.modules["torch._dynamo"].reset = lambda: None  # type: ignore[attr-defined]
     torch.compile = identity_decorator
     torch.compiler.disable = torch.compiler.allow_in_graph = identity_decorator
     torch.compiler.cudagraph_mark_step_begin = lambda: None

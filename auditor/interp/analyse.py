@@ -19,7 +19,7 @@ from auditor.model.source import Program
 from auditor.model.submission import Submission
 
 RECURSION = 8_000
-"""Python frames that interpreting `InterpLimits.call_depth` submitted calls may need (about 30 per call and nesting)."""
+"""Python frames that `InterpLimits.call_depth` nested submitted calls may need (about 30 per call and nesting)."""
 
 
 def analyse(program: Program, submission: Submission, evidence: Evidence, limits: Limits) -> Analysis:
@@ -48,12 +48,12 @@ def analyse(program: Program, submission: Submission, evidence: Evidence, limits
             incomplete.append(f"the program raises {name} at line {span.line} before any score is printed")
         return Analysis(None, configuration.settings, tuple(incomplete), trace)
     composition = compose(site.node)
-    function, frame, span = scoring_frame(machine, site, composition.scores)
+    function, frame, definition = scoring_frame(machine, site, composition.scores)
     metric = evidence.headline.metric
     path = HeadlinePath(
         bpb=evidence.claim.bpb,
         function=function,
-        span=span,
+        span=definition,
         log=metric.file if metric is not None else None,
         log_line=metric.line if metric is not None else None,
         how=site.how,

@@ -16,7 +16,7 @@ from auditor.interp.values import POSITION_CAP, Mark, Sym
 
 CONTENT_CAP = 2_000_000
 """Largest allocation whose zeros or ones are held; larger ones keep their shape only."""
-_NUMPY = {
+_NUMPY: dict[str, Callable[..., Any]] = {
     "exp": np.exp, "log": np.log, "log2": np.log2, "abs": np.abs, "sqrt": np.sqrt, "floor": np.floor,
     "logical_and": np.logical_and, "logical_or": np.logical_or, "logical_not": np.logical_not, "minimum": np.minimum,
     "maximum": np.maximum, "eq": np.equal, "ne": np.not_equal, "gt": np.greater, "lt": np.less, "ge": np.greater_equal,
@@ -264,7 +264,10 @@ def select(m: Machine, condition: Any, first: Any, second: Any) -> Sym:
 def _choose(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     made = elementwise(m, args, _NUMPY["minimum" if "min" in path else "maximum"])
     losses = [v for v in args if isinstance(v, Sym) and v.mark & Mark.NLL and v.node is not None]
-    if len({v.node.index for v in losses if v.node is not None}) > 1:
+    rivals = [
+        v for v in args if isinstance(v, Sym) and v.mark & Mark.LOOKUP and v.pos is not None and v.node is not None
+    ]
+    if losses and len({v.node.index for v in (*losses, *rivals) if v.node is not None}) > 1:
         made.node = m.node(Kind.SELECT, [made.node], text=path, by_loss=True, region=value_region(made))
     return made
 

@@ -22,7 +22,6 @@ from auditor.interp.values import (
 )
 from auditor.model.source import Span
 
-
 CALLS_PER_FUNCTION = 4_000
 """Calls of one function that are followed; recursive walks over large structures would take the whole budget."""
 
@@ -53,11 +52,10 @@ def _call_bound(m: Machine, bound: Bound, args: tuple[Any, ...], kwargs: dict[st
         from auditor.interp.modules import is_neural, neural_call
         from auditor.interp.objects import OPTIMIZER
 
-        if isinstance(receiver, Instance) and receiver.library == "torch.optim.Optimizer":
+        optimizer = isinstance(receiver, Instance) and receiver.library == "torch.optim.Optimizer"
+        if optimizer and bound.function.name in OPTIMIZER:
             # A submitted optimiser is taken by its contract: a step applies the gradients to its parameters.
-            if bound.function.name in OPTIMIZER:
-                return OPTIMIZER[bound.function.name](m, receiver, args, kwargs)
-
+            return OPTIMIZER[bound.function.name](m, receiver, args, kwargs)
         if isinstance(receiver, Instance) and is_neural(m, receiver, bound.function, args, kwargs):
             return neural_call(m, receiver, args, kwargs, bound.function.name)
         return call_function(m, bound.function, (receiver, *args), kwargs, receiver)

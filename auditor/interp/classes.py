@@ -27,7 +27,7 @@ def make_class(m: Machine, s: ast.ClassDef, execute: Callable[[Machine, list[ast
     for statement in s.body:
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             made.fields.append(statement.target.id)
-    for name, value in made.attrs.items():
+    for value in made.attrs.values():
         if isinstance(value, Function):
             value.owner = made
             value.scope = m.frame.scope

@@ -7,6 +7,7 @@ keeps its origin. Nothing is executed; what cannot be read stays at the code def
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,26 +36,33 @@ def environment_names(program: Program) -> dict[str, str]:
         if module.tree is None:
             continue
         for node in ast.walk(module.tree):
-            target, value = _assignment(node)
-            if value is None:
-                continue
-            names = [name for name in map(_environment_name, ast.walk(value)) if name]
-            if len(names) == 1 and target:
-                found.setdefault(target, names[0])
+            for target, value in _assignments(node):
+                names = [name for name in map(_environment_name, ast.walk(value)) if name]
+                if len(names) == 1 and target:
+                    found.setdefault(target, names[0])
     return found
 
 
-def _assignment(node: ast.AST) -> tuple[str, ast.expr | None]:
+def _assignments(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Yield (setting, value) pairs of assignments, dictionary entries and keyword arguments."""
     if isinstance(node, ast.Assign) and len(node.targets) == 1:
-        target: ast.expr = node.targets[0]
-        value: ast.expr | None = node.value
-    elif isinstance(node, ast.AnnAssign):
-        target, value = node.target, node.value
-    else:
-        return "", None
+        yield _target_name(node.targets[0]), node.value
+    elif isinstance(node, ast.AnnAssign) and node.value is not None:
+        yield _target_name(node.target), node.value
+    elif isinstance(node, ast.keyword) and node.arg is not None:
+        yield node.arg, node.value
+    elif isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                yield key.value, value
+
+
+def _target_name(target: ast.expr) -> str:
     if isinstance(target, ast.Name):
-        return target.id, value
-    return (target.attr, value) if isinstance(target, ast.Attribute) else ("", None)
+        return target.id
+    if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
+        return str(target.slice.value)
+    return target.attr if isinstance(target, ast.Attribute) else ""
 
 
 def _environment_name(node: ast.AST) -> str:

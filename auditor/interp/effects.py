@@ -118,7 +118,13 @@ def step(m: Machine, optimizer: Instance) -> None:
     if not learners:
         return
     loose_only = len(learners) <= MAX_LOOSE and not any(s.mark & Mark.OWNED for s in learners)
-    node = m.node(Kind.STEP, [*m.pending, *[s.node for s in learners[:400]]], count=len(learners), loose=loose_only)
+    node = m.node(
+        Kind.STEP,
+        [*m.pending, *[s.node for s in learners[:400]]],
+        count=len(learners),
+        loose=loose_only,
+        bias=all(s.shape is not None and len(s.shape) == 1 for s in learners),
+    )
     for learner in learners:
         learner.node = node
 
@@ -243,7 +249,7 @@ def _deserialize(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str,
         source = source.attrs.get("content", source)
     elif path_text(source):
         source = m.files.get(
-            f"file:{path_text(source)}", Sym(m.node(Kind.LOAD, text=f"state from {path_text(source)}"))
+            f"file:{path_text(source)}", Sym(m.node(Kind.LOAD, text=f"state from {path_text(source)}", split=""))
         )
     return Sym(m.merge(source), mark=Mark.STATE, name="loaded")
 

@@ -37,6 +37,7 @@ class Kind(str, Enum):
     NET = "NET"
     DYNAMIC = "DYNAMIC"
     NATIVE = "NATIVE"
+    NORMALISE = "NORMALISE"
     UNMODELLED = "UNMODELLED"
 
 
@@ -55,7 +56,7 @@ class Node:
     parents: tuple[Node, ...] = ()
     state: tuple[Node, ...] = ()
     region: Region = EMPTY
-    """Validation positions that this very node touches: read (LOAD), scored (LOSS), hashed (CACHE_READ, CACHE_WRITE)."""
+    """Validation positions that this node touches: read (LOAD), scored (LOSS), hashed (CACHE_READ, CACHE_WRITE)."""
     text: str = ""
     info: dict[str, Any] = field(default_factory=dict)
 

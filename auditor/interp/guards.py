@@ -104,12 +104,15 @@ def _all_templates(tree: ast.Module) -> Iterator[tuple[str, ...]]:
 
 
 def _settings_in(test: ast.expr, names: dict[str, str]) -> set[str]:
-    return {
-        name
-        for node in ast.walk(test)
-        for name in [node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""]
-        if name in names
-    }
+    return {name for node in ast.walk(test) for name in [_setting_name(node)] if name in names}
+
+
+def _setting_name(node: ast.AST) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        return str(node.slice.value)
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _printed(
@@ -187,7 +190,7 @@ def _holds(test: ast.expr, names: dict[str, str], values: dict[str, Any]) -> boo
 def _value(node: ast.expr, names: dict[str, str], values: dict[str, Any]) -> Any:
     if isinstance(node, ast.Constant):
         return node.value
-    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    name = _setting_name(node)
     return values.get(name) if name in names else None
 
 

@@ -10,7 +10,7 @@ from auditor.interp.graph import Kind
 from auditor.interp.machine import Machine
 from auditor.interp.operators import MASK, value_region
 from auditor.interp.region import Region
-from auditor.interp.values import MISSING, POSITION_CAP, Class, External, Instance, Mark, Sym, Text
+from auditor.interp.values import MISSING, POSITION_CAP, Class, Defaulting, External, Instance, Mark, Sym, Text
 
 _VIEW_CAP = 4_000_000
 """Elements that an indexed view may materialise."""
@@ -61,6 +61,9 @@ def _external_item(m: Machine, container: External, index: Any) -> Any:
 
 
 def _dict_item(m: Machine, container: dict[Any, Any], index: Any) -> Any:
+    tokens = token_key(index)
+    if tokens and container and not any(isinstance(value, (dict, list)) for value in container.values()):
+        return _keyed_read(m, container, tokens)
     if not isinstance(index, (Sym, Text)):
         try:
             if index in container:
@@ -68,6 +71,11 @@ def _dict_item(m: Machine, container: dict[Any, Any], index: Any) -> Any:
         except TypeError:
             return m.unknown(*container.values())
         loose = [value for key, value in container.items() if isinstance(key, (Sym, Text))]
+        if isinstance(container, Defaulting) and container.factory is not None:
+            from auditor.interp.calls import call
+
+            container[index] = call(m, container.factory, (), {})
+            return container[index]
         if loose:
             return loose[0] if len(loose) == 1 else m.unknown(*loose)
         return m.unknown(*list(container.values())[:8])
@@ -77,21 +85,28 @@ def _dict_item(m: Machine, container: dict[Any, Any], index: Any) -> Any:
     if len(values) == 1:
         return values[0]
     if isinstance(index, Sym) and index.pos is not None:
-        return _keyed_read(m, container, index)
+        return _keyed_read(m, container, (index,))
     return m.unknown(index, *values[:64])
 
 
-def _keyed_read(m: Machine, container: Any, key: Sym) -> Sym:
+def token_key(index: Any) -> tuple[Sym, ...]:
+    """Return the token values in a dictionary key, empty where there are none."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return tuple(p for p in parts if isinstance(p, Sym) and p.pos is not None and p.mark & Mark.TOKENS)
+
+
+def _keyed_read(m: Machine, container: Any, keys: tuple[Sym, ...]) -> Sym:
     held = m.merge(container)
     node = m.node(
         Kind.CACHE_READ,
-        [key.node],
+        [key.node for key in keys],
         state=[held],
-        region=value_region(key),
-        parts=(_part(key),),
+        region=Region.union(value_region(key) for key in keys),
+        parts=tuple(_part(key) for key in keys),
         table=m.identity(container),
     )
-    return Sym(node, pos=key.pos, shape=key.shape, keys=key.keys, mark=Mark.LOOKUP)
+    last = keys[-1]
+    return Sym(node, pos=last.pos, shape=last.shape, keys=last.keys, mark=Mark.LOOKUP)
 
 
 def _part(key: Sym) -> tuple[tuple[np.ndarray, ...], bool]:
@@ -251,6 +266,11 @@ def set_item(m: Machine, container: Any, index: Any, value: Any) -> None:
     if isinstance(container, dict):
         if isinstance(index, Sym) and index.val is not None and index.val.size == 1 and index.pos is None:
             index = index.val.reshape(-1)[0].item()
+        tokens = token_key(index)
+        if tokens and not isinstance(value, (dict, list, set)):
+            region = Region.union([*(value_region(key) for key in tokens), value_region(value)])
+            carried = m.merge(value, *tokens)
+            value = Sym(m.node(Kind.CACHE_WRITE, [carried], region=region, table=m.identity(container)), shape=())
         try:
             container[index] = value
         except TypeError:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from auditor.interp.machine import Machine
 from auditor.interp.values import Scope, Sym
 
@@ -32,8 +30,6 @@ def _join_syms(m: Machine, first: Any, second: Any) -> Sym:
     if isinstance(first, Sym) and isinstance(second, Sym):
         same = first.shape == second.shape
         pos = first.pos if first.pos is not None else second.pos
-        if first.pos is not None and second.pos is not None and first.pos is not second.pos:
-            pos = first.pos if same and np.array_equal(first.pos, second.pos) else first.pos
         made = Sym(node, shape=first.shape if same else None, mark=first.mark | second.mark)
         if pos is not None and (made.shape is None or pos.shape == made.shape):
             made.pos, made.shape = pos, pos.shape

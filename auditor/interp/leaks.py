@@ -157,21 +157,20 @@ def _way(learned: Node, applied: Node | None, score: Score, index: _Index, frame
     inside = frame in learned.frames and frame in score.loss.frames
     if inside and _shares_epoch(learned, score.loss):
         return Way.LATER_EPOCH
-    earlier = (
-        n
-        for n in index.losses
-        if n.index < learned.index and learned.frames[-1] in n.frames and n.region & overlap and n is not score.loss
-    )
+    own = set(learned.frames) - set(score.loss.frames) or {learned.frames[-1]}
+    if inside:
+        own.add(frame)
+    earlier = (n for n in index.losses if n.index < learned.index and own & set(n.frames) and n.region & overlap)
     if any(n.index not in index.descended_losses for n in earlier):
         return Way.SECOND_PASS
     return Way.BEFORE_SCORING
 
 
 def _trained_before(learned: Node, index: _Index) -> bool:
-    """Say whether training on training data came before this backward pass, or is not shown at all."""
-    if not index.train_spans:
-        return True
-    return any(n.index < learned.index and n.span in index.train_spans for n in index.backwards)
+    """Say whether the weights had been trained otherwise before: on training data, or in a run that is loaded."""
+    if index.train_spans:
+        return any(n.index < learned.index and n.span in index.train_spans for n in index.backwards)
+    return any(n.kind is Kind.LOAD and not n.info.get("split") for n in ancestors(learned, into_state=True, cap=4_000))
 
 
 def _shares_epoch(learned: Node, scored: Node) -> bool:

@@ -49,6 +49,9 @@ def _of(node: Node, made: list[Learned]) -> Learned:
         return NOTHING
     both = [*parents, *states]
     losses = _join([p.losses for p in parents], node.region if node.kind is Kind.LOSS else EMPTY)
+    if node.kind is Kind.REDUCE:
+        # A sum over a slice or under a mask: only what is left in it flows on.
+        losses = losses & node.region
     read = _join([p.read for p in parents], node.region if node.kind is Kind.FORWARD else EMPTY)
     trained = _join([p.trained for p in both])
     cached = _join([p.cached for p in both], node.region if node.kind is Kind.CACHE_WRITE else EMPTY)

@@ -122,7 +122,7 @@ def _list_method(m: Machine, receiver: list[Any], name: str, args: tuple[Any, ..
 
 
 def _dict_method(m: Machine, receiver: dict[Any, Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    from auditor.interp.index import get_item
+    from auditor.interp.index import get_item, token_key
 
     if name == "update":
         if args and isinstance(args[0], dict):
@@ -132,6 +132,8 @@ def _dict_method(m: Machine, receiver: dict[Any, Any], name: str, args: tuple[An
         receiver.update(kwargs)
         return None
     key, default = (args[0] if args else None), (args[1] if len(args) > 1 else None)
+    if token_key(key) and receiver and name == "get":
+        return get_item(m, receiver, key)
     unknown = isinstance(key, (Sym, Text))
     try:
         if not unknown and key in receiver:
@@ -467,7 +469,15 @@ def _step(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, An
     return None
 
 
+def _normalise(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A lossy text normalisation; an event where the text comes from validation tokens."""
+    m.note(Kind.NORMALISE, "case folding", [receiver])
+    return Sym(receiver.node, mark=receiver.mark)
+
+
 _SYM = {
+    "casefold": _normalise,
+    "lower": _normalise,
     "item": _item,
     "__int__": _item,
     "tolist": _tolist,

@@ -133,9 +133,16 @@ def _percent(m: Machine, template: str, right: Any) -> Any:
     return text_of(parts)
 
 
+_UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Invert: operator.invert,
+}
+
+
 def unary(m: Machine, op: ast.unaryop, value: Any) -> Any:
     """Evaluate -x, +x or ~x."""
-    function = {ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.invert}[type(op)]
+    function = _UNARY[type(op)]
     if isinstance(value, Sym):
         return elementwise(m, (value,), function)
     try:
@@ -169,7 +176,9 @@ def compare(m: Machine, op: ast.cmpop, left: Any, right: Any) -> Any:
 
 def _compare_syms(m: Machine, op: ast.cmpop, left: Any, right: Any) -> Any:
     if isinstance(left, Sym) and isinstance(op, (ast.Eq, ast.NotEq)) and left.mark & Mark.TOKENS:
-        plain = not isinstance(right, Sym) or right.mark & Mark.VOCAB or right.pos is None
+        plain = (
+            not isinstance(right, Sym) or bool(right.mark & Mark.VOCAB) or (right.val is not None and right.shape == ())
+        )
         if left.pos is not None and plain and left.pos.size <= POSITION_CAP:
             starts = np.isin(left.pos, m.bos)
             return Sym(left.node, val=starts if isinstance(op, ast.Eq) else ~starts, pos=left.pos)
@@ -221,7 +230,8 @@ def elementwise(
     masks = [sym.name == MASK for sym in syms]
     if masks and (all(masks) or (any(masks) and arithmetic in (ast.BitAnd, ast.BitOr))):
         made.name = MASK
-    _blend(m, made, syms)
+    if arithmetic not in (ast.Div, ast.FloorDiv):
+        _blend(m, made, syms)
     return made
 
 
@@ -336,7 +346,9 @@ def in_place(m: Machine, op: ast.operator, current: Any, value: Any, target: ast
 
 
 def value_region(value: Any) -> Region:
-    """Return the validation positions that a value holds element by element."""
+    """Return the validation positions that a value, or any part of a tuple of values, holds element by element."""
+    if isinstance(value, tuple):
+        return Region.union(value_region(part) for part in value)
     if isinstance(value, Sym) and value.pos is not None:
         return Region.union([Region.of(value.pos), *(Region.of(key) for key in value.keys)])
     return Region()

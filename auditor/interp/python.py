@@ -16,6 +16,7 @@ from auditor.interp.values import (
     MISSING,
     Bound,
     Class,
+    Defaulting,
     External,
     Function,
     Instance,
@@ -404,6 +405,8 @@ def _math(name: str) -> Callable[[Machine, Args, Kwargs], Any]:
 
 def _glob(m: Machine, a: Args, k: Kwargs) -> Any:
     text = path_text(a[0]) if a else ""
+    if text.endswith(("/*.bin", "/**/*.bin")):
+        return [text.replace("*", f"fineweb_{split}_000000") for split in ("train", "val")]
     return [glob_one(text)] if text else [Text((Sym(name="path"),))]
 
 
@@ -504,6 +507,18 @@ def _dictionary(m: Machine, a: Args, k: Kwargs) -> Any:
     return made
 
 
+def _counter(m: Machine, a: Args, k: Kwargs) -> Any:
+    made = Defaulting(External("builtins.int"))
+    if a and isinstance(a[0], dict):
+        made.update(a[0])
+    elif a:
+        count, item = elements(m, a[0])
+        for i in range(min(count, 4096)):
+            key = item(i)
+            made[key] = made.get(key, 0) + 1 if not isinstance(key, Sym) else Sym(m.merge(key))
+    return made
+
+
 def _abs(m: Machine, a: Args, k: Kwargs) -> Any:
     value = a[0] if a else 0
     return abs(value) if isinstance(value, (int, float)) else m.unknown(value)
@@ -585,8 +600,8 @@ FUNCTIONS: dict[str, Callable[[Machine, Args, Kwargs], Any]] = {
     "types.SimpleNamespace": _namespace,
     "argparse.Namespace": _namespace,
     "collections.OrderedDict": _dictionary,
-    "collections.defaultdict": _dictionary,
-    "collections.Counter": _dictionary,
+    "collections.defaultdict": lambda m, a, k: Defaulting(a[0] if a else None),
+    "collections.Counter": _counter,
     "collections.deque": _list,
     "copy.copy": lambda m, a, k: a[0] if a else None,
     **{

@@ -52,9 +52,9 @@ def compose(root: Node, cap: int = 60_000) -> Composition:
         if node.kind is Kind.LOSS:
             if node.region:
                 losses[node.index] = node
-                region = node.region & narrowing.region if narrowing is not None and narrowing.region else node.region
+                region = node.region & narrowing.region if narrowing is not None else node.region
                 counted.setdefault(node.index, []).append(region)
-                if (narrowing is None or not narrowing.region) and not node.info.get("whole"):
+                if narrowing is None and not node.info.get("whole"):
                     inexact.add(node.index)
             if node.info.get("mixed") is None:
                 continue

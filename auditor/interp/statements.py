@@ -231,7 +231,7 @@ def _while(m: Machine, s: ast.While) -> None:
 
 
 def _forget_counters(m: Machine, body: list[ast.stmt]) -> None:
-    """Make numbers unknown that a sampled loop counted up: iterations were left out, so their value is not the run's."""
+    """Make numbers unknown that a sampled loop counted up: with iterations left out, their value is not the run's."""
     for name in _counters(body):
         value = m.frame.scope.variables.get(name)
         if isinstance(value, (int, float)) and not isinstance(value, bool):

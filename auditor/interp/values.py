@@ -193,6 +193,14 @@ class Instance:
         self.attrs: dict[str, Any] = {}
 
 
+class Defaulting(dict[Any, Any]):
+    """collections.defaultdict and Counter: a missing key is made by `factory`."""
+
+    def __init__(self, factory: Any) -> None:
+        super().__init__()
+        self.factory = factory
+
+
 class External:
     """A library module, function or class, by dotted path."""
 

@@ -12,7 +12,6 @@ from auditor.interp.learn import Learned
 from auditor.model.finding import PathStep
 from auditor.rules.evidence_path import steps_of
 
-
 SAME_SHARE = 0.3
 """Share of elements at which two position arrays agree when one is the other (masks and window starts differ)."""
 
@@ -49,6 +48,30 @@ def mixtures(analysis: Analysis) -> list[Mixture]:
         context = [n for n in reads if n not in keyed and n not in exact]
         found.append(Mixture(blend, tuple(keyed), tuple(exact), tuple(context), bool(blend.info["blind"])))
     return found
+
+
+def gates(analysis: Analysis) -> list[tuple[Node, Node]]:
+    """Return (blend, read) pairs in which a property of the realised token, looked up from it, acts on its score."""
+    if analysis.composition is None:
+        return []
+    learned = analysis.trace.learned
+    filled = {n.info.get("table") for n in analysis.trace.nodes if n.kind is Kind.CACHE_WRITE}
+    return [
+        (blend, read)
+        for blend in analysis.composition.blends
+        for read in _reads(blend)
+        if not _holds_tokens(read, learned, filled)
+        and _from_tokenizer(read)
+        and any(_holds(arrays, blend.info["target"]) for arrays, _ in read.info["parts"])
+    ]
+
+
+def _from_tokenizer(read: Node) -> bool:
+    return any(
+        n.kind is Kind.LOAD and n.info.get("split") == "tokenizer"
+        for s in read.state
+        for n in ancestors(s, into_state=True, cap=400)
+    )
 
 
 def _holds(arrays: tuple[np.ndarray, ...], target: np.ndarray) -> bool:

@@ -1,4 +1,4 @@
-"""PG109: a logit bias that lasts across windows is trained during evaluation (unruled)."""
+"""PG109: a logit bias is fitted during evaluation, on context, before each score (unruled)."""
 
 from __future__ import annotations
 
@@ -10,5 +10,7 @@ from auditor.rules.loose_parameters import loose_learning
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
-    """Yield a violation (disputed) where a bias made before the scoring loop learns from scored positions."""
-    yield from loose_learning(ctx, lasting=True, what="a bias that lasts across windows is trained during evaluation")
+    """Yield a violation (disputed) where a bias over the vocabulary is fitted in the iteration that scores with it."""
+    yield from loose_learning(
+        ctx, bias=True, what="a bias over the vocabulary is fitted to a window's context before the window is scored"
+    )

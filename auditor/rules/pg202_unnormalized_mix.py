@@ -31,9 +31,9 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     for mixture in found:
         read = mixture.context[0]
         yield ctx.violation(
-            f"{analysis.headline.function} blends the score of each realised token with a looked-up value that does not "
-            f"depend on that token (look-up at line {read.span.line}, blend at line {mixture.blend.span.line}), so that "
-            "the mixture does not sum to one over the vocabulary",
+            f"{analysis.headline.function} blends the score of each realised token with a looked-up value that does "
+            f"not depend on that token (look-up at line {read.span.line}, blend at line {mixture.blend.span.line}), so "
+            "that the mixture does not sum to one over the vocabulary",
             read.span,
             mixture_path(read, mixture.blend, analysis),
             classes=ctx.card.classes,

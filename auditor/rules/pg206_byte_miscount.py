@@ -10,7 +10,7 @@ from auditor.model.source import Span
 from auditor.rules.context import RuleContext
 
 LOW, HIGH = 1.035, 1.25
-"""Ratios that known miscounts produce: 1.041 (byte fallback as 3) to 1.175 (space twice). 1.031 is the first data release."""
+"""Ratios of known miscounts: 1.041 (byte fallback as 3) to 1.175 (space twice). 1.031 is the first data release."""
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:

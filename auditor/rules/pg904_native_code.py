@@ -18,8 +18,8 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     for note in analysis.trace.notes:
         if note.kind is Kind.NATIVE and any(parent.region or parent.kind is Kind.LOSS for parent in note.parents):
             yield ctx.unproven(
-                f"{note.function} hands validation data to native code ({note.text} at line {note.span.line}), which was "
-                "not interpreted",
+                f"{note.function} hands validation data to native code ({note.text} at line {note.span.line}), which "
+                "was not interpreted",
                 note.span,
                 steps_of([note], analysis),
             )

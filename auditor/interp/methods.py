@@ -311,7 +311,7 @@ def layout(array: np.ndarray, name: str, args: tuple[Any, ...], kwargs: dict[str
             order = arrays.as_shape(tuple(plain))
             return np.transpose(array, order) if order is not None else None
         if name == "t":
-            return array.T
+            return np.transpose(array)
         if name == "expand":
             shape = arrays.as_shape(tuple(plain))
             if shape is None:

@@ -90,8 +90,8 @@ class Environment(dict):  # type: ignore[type-arg]
 
 def spelled_like(value: str, default: Any) -> str:
     """Return `value`, a printed truth value as the digit that a numeric default asks for."""
-    if value in ("True", "False") and str(default).lstrip("-").isdigit():
-        return "1" if value == "True" else "0"
+    if value in ("True", "False", "enabled", "disabled") and str(default).lstrip("-").isdigit():
+        return "1" if value in ("True", "enabled") else "0"
     return value
 
 

@@ -43,6 +43,10 @@ def call(m: Machine, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any
         return call(m, function.function, (*function.args, *args), {**function.kwargs, **kwargs})
     if isinstance(function, Instance):
         return _call_instance(m, function, args, kwargs)
+    from auditor.interp.library import escapes
+
+    if escapes(args, kwargs):
+        m.note(Kind.UNMODELLED, "a callable that could not be resolved", [*args, *kwargs.values()], learns=True)
     return m.unknown(function, *args, *kwargs.values())
 
 
@@ -183,11 +187,14 @@ def call_function(
     except (BreakSignal, ContinueSignal):
         result = None
     except RaiseSignal as signal:
-        if signal.name == "SystemExit" or any(active.guarded for active in m.frames):
+        returned = bool(frame.alternatives) or frame.doubtful
+        if signal.name == "SystemExit" or (not returned and any(active.guarded for active in m.frames)):
             raise
-        # The run that printed the logs did not end here: the stand-in data did not pass a check of the program.
-        m.raised.append((signal.name, signal.span))
-        result = m.unknown(*args, *kwargs.values())
+        # The run that printed the logs did not end here: it returned before, where it may have, or else the stand-in
+        # data did not pass a check of the program.
+        if not returned:
+            m.raised.append((signal.name, signal.span))
+        result = None if frame.alternatives else m.unknown(*args, *kwargs.values())
     except RecursionError as error:
         raise BudgetExceeded("call depth of the interpreter", m.limits.call_depth) from error
     finally:

@@ -13,7 +13,7 @@ from typing import Any
 
 from auditor.intake.commands import RunCommand
 from auditor.interp.analysis import Setting
-from auditor.interp.guards import LAUNCHER, solve_guards
+from auditor.interp.guards import LAUNCHER, code_defaults, solve_guards
 from auditor.interp.machine import World
 from auditor.interp.templates import log_text
 from auditor.model.evidence import Evidence
@@ -93,9 +93,14 @@ def declared(program: Program, commands: tuple[RunCommand, ...], evidence: Evide
     overrides: dict[str, Any] = {}
     log = headline_log(evidence)
     known = set(names.values())
+    trees = [module.tree for module in (program.main, *program.helpers) if module.tree is not None]
+    defaults = code_defaults(trees, names, {})
     if log is not None:
         for name, (shown, line) in log.hyperparameters.items():
             value = literal(shown)
+            if isinstance(value, str) and isinstance(defaults.get(name), float):
+                # A progress line such as "legal_ttt:start" is no statement about a numeric setting.
+                continue
             if name in names or name in known or name.upper() in known:
                 variable = names.get(name, name.upper() if name.upper() in known else name)
                 if variable in LAUNCHER:

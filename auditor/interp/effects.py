@@ -123,7 +123,6 @@ def step(m: Machine, optimizer: Instance) -> None:
         [*m.pending, *[s.node for s in learners[:400]]],
         count=len(learners),
         loose=loose_only,
-        bias=all(s.shape is not None and len(s.shape) == 1 for s in learners),
     )
     for learner in learners:
         learner.node = node
@@ -249,7 +248,7 @@ def _deserialize(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str,
         source = source.attrs.get("content", source)
     elif path_text(source):
         source = m.files.get(
-            f"file:{path_text(source)}", Sym(m.node(Kind.LOAD, text=f"state from {path_text(source)}", split=""))
+            f"file:{path_text(source)}", Sym(m.node(Kind.LOAD, text=f"state from {path_text(source)}", saved=True))
         )
     return Sym(m.merge(source), mark=Mark.STATE, name="loaded")
 

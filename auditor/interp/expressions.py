@@ -140,7 +140,7 @@ def _bool_op(m: Machine, e: ast.BoolOp) -> Any:
             continue
         result = value
         if known is not wants:
-            if unknown and not wants:
+            if unknown and not wants and value is not True:
                 return join_values(m, unknown[-1], value)
             return value
     if not unknown:

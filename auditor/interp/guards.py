@@ -36,7 +36,7 @@ def solve_guards(program: Program, names: dict[str, str], environ: dict[str, str
     if not text.complete:
         return
     trees = [module.tree for module in (program.main, *program.helpers) if module.tree is not None]
-    defaults = _defaults(trees, names, environ)
+    defaults = code_defaults(trees, names, environ)
     calls = Counter(
         node.func.id if isinstance(node.func, ast.Name) else node.func.attr
         for tree in trees
@@ -65,7 +65,7 @@ def solve_guards(program: Program, names: dict[str, str], environ: dict[str, str
                     yield solved
 
 
-def _defaults(trees: list[ast.Module], names: dict[str, str], environ: dict[str, str]) -> dict[str, Any]:
+def code_defaults(trees: list[ast.Module], names: dict[str, str], environ: dict[str, str]) -> dict[str, Any]:
     """Return setting -> present value: from the environment found so far, else the code default."""
     found: dict[str, Any] = {}
     for tree in trees:
@@ -161,6 +161,13 @@ def _solve(
     wanted: bool,
     line: tuple[str, int],
 ) -> Iterator[Solved]:
+    if wanted and isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        # Every part of a conjunction held: each that does not hold yet is solved by itself.
+        for part in test.values:
+            if _holds(part, names, defaults) is False:
+                inner = _settings_in(part, names) & mentioned
+                yield from _solve(part, inner, names, defaults, True, line)
+        return
     for setting in sorted(mentioned):
         for value in _CANDIDATES:
             if _holds(test, names, {**defaults, setting: value}) is wanted:

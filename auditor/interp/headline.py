@@ -102,7 +102,10 @@ def scores_of(value: Any) -> bool:
     """Say whether a value was computed from a loss over validation tokens."""
     if not isinstance(value, Sym) or value.node is None:
         return False
-    return any(n.kind is Kind.LOSS and n.region for n in ancestors(value.node, into_state=False, cap=6_000))
+    return any(
+        n.kind is Kind.LOSS and (n.region or n.info.get("unplaced"))
+        for n in ancestors(value.node, into_state=False, cap=6_000)
+    )
 
 
 def _last_metric(printed: Iterable[Printed]) -> Site | None:

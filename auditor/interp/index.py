@@ -272,6 +272,11 @@ def set_item(m: Machine, container: Any, index: Any, value: Any) -> None:
             carried = m.merge(value, *tokens)
             value = Sym(m.node(Kind.CACHE_WRITE, [carried], region=region, table=m.identity(container)), shape=())
         try:
+            if m.maybe and index in container:
+                # Either branch may have stored: keep what both would leave.
+                from auditor.interp.join import join_values
+
+                value = join_values(m, container[index], value)
             container[index] = value
         except TypeError:
             container[Sym(m.merge(index))] = value

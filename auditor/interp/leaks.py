@@ -108,6 +108,10 @@ class _Index:
 
 def _leaks_of(score: Score, index: _Index, frame: int) -> Iterator[Leak]:
     known = index.learned[score.loss.index]
+    if known.trained_unplaced and not known.trained & score.counted:
+        source = _unplaced_source(score, index, frame)
+        if source is not None:
+            yield Leak(Way.BEFORE_SCORING, source, index.applied(source), score.loss, score.counted, 0.0)
     if score.loss.info.get("unplaced"):
         return
     overlap = known.trained & score.counted
@@ -122,6 +126,27 @@ def _leaks_of(score: Score, index: _Index, frame: int) -> Iterator[Leak]:
     if overlap:
         source = _source(score, index, (Kind.CACHE_WRITE,), overlap)
         yield Leak(Way.CACHE, source or score.loss, None, score.loss, overlap, 0.0)
+
+
+def _unplaced_source(score: Score, index: _Index, frame: int) -> Node | None:
+    """Return a backward pass over validation tokens at unknown positions that was over before any score was fixed.
+
+    Where nothing was scored in that call either, no order of positions could make it learning from scored tokens.
+    """
+    for node in index.backwards:
+        if (
+            node.index > index.first_score
+            or frame in node.frames
+            or not any(index.learned[p.index].unplaced for p in node.parents)
+        ):
+            continue
+        own = set(node.frames) - set(score.loss.frames)
+        scored = any(
+            n.index < node.index and own & set(n.frames) and n.index not in index.descended_losses for n in index.losses
+        )
+        if own and not scored and node.index in index.behind(score.loss):
+            return node
+    return None
 
 
 def _source(score: Score, index: _Index, kinds: tuple[Kind, ...], overlap: Region) -> Node | None:
@@ -170,7 +195,7 @@ def _trained_before(learned: Node, index: _Index) -> bool:
     """Say whether the weights had been trained otherwise before: on training data, or in a run that is loaded."""
     if index.train_spans:
         return any(n.index < learned.index and n.span in index.train_spans for n in index.backwards)
-    return any(n.kind is Kind.LOAD and not n.info.get("split") for n in ancestors(learned, into_state=True, cap=4_000))
+    return any(n.kind is Kind.LOAD and n.info.get("saved") for n in ancestors(learned, into_state=True, cap=4_000))
 
 
 def _shares_epoch(learned: Node, scored: Node) -> bool:

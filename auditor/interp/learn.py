@@ -29,6 +29,10 @@ class Learned:
     """A TRAIN loss flows into it and has not gone through a backward pass."""
     trained_on_train: bool = False
     """The weights behind it descended on a TRAIN loss."""
+    unplaced: bool = False
+    """A loss of validation tokens at unknown positions flows into it and has not gone through a backward pass."""
+    trained_unplaced: bool = False
+    """The weights behind it descended on such a loss."""
 
 
 NOTHING = Learned()
@@ -45,7 +49,7 @@ def learn(nodes: list[Node]) -> list[Learned]:
 def _of(node: Node, made: list[Learned]) -> Learned:
     parents = _distinct(node.parents, made)
     states = _distinct(node.state, made)
-    if not parents and not states and not node.region and not node.info.get("train"):
+    if not parents and not states and not node.region and not node.info.get("train") and not node.info.get("unplaced"):
         return NOTHING
     both = [*parents, *states]
     losses = _join([p.losses for p in parents], node.region if node.kind is Kind.LOSS else EMPTY)
@@ -58,11 +62,16 @@ def _of(node: Node, made: list[Learned]) -> Learned:
     fitted = _join([p.fitted for p in both])
     train_data = any(p.train_data for p in parents) or (node.kind is Kind.LOSS and bool(node.info.get("train")))
     on_train = any(p.trained_on_train for p in both)
+    unplaced = any(p.unplaced for p in parents) or (node.kind is Kind.LOSS and bool(node.info.get("unplaced")))
+    on_unplaced = any(p.trained_unplaced for p in both)
     if node.kind is Kind.BACKWARD:
-        return Learned(EMPTY, EMPTY, _join([trained, losses]), cached, fitted, False, on_train or train_data)
+        done = on_train or train_data
+        return Learned(
+            EMPTY, EMPTY, _join([trained, losses]), cached, fitted, False, done, False, on_unplaced or unplaced
+        )
     if node.kind in (Kind.FORWARD, Kind.CACHE_READ):
         fitted = _join([fitted, *[s.read for s in states], *[s.losses for s in states]])
-    return Learned(losses, read, trained, cached, fitted, train_data, on_train)
+    return Learned(losses, read, trained, cached, fitted, train_data, on_train, unplaced, on_unplaced)
 
 
 def _distinct(nodes: tuple[Node, ...], made: list[Learned]) -> list[Learned]:

@@ -9,7 +9,7 @@ from auditor.interp.arrays import HANDLERS as ARRAYS
 from auditor.interp.effects import HANDLERS as EFFECTS
 from auditor.interp.graph import Kind
 from auditor.interp.machine import Machine
-from auditor.interp.modules import library_module
+from auditor.interp.modules import is_module, library_module
 from auditor.interp.python import FUNCTIONS
 from auditor.interp.values import External, Instance, Mark, Sym
 
@@ -39,6 +39,8 @@ def call_library(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str,
         return Instance(None, path)
     if not table.is_pure(path):
         data = [v for v in (*args, *kwargs.values()) if isinstance(v, Sym) and v.node is not None]
+        if escapes(args, kwargs):
+            m.note(Kind.UNMODELLED, path, [*args, *kwargs.values()], learns=True)
         if any(v.mark & (Mark.TOKENS | Mark.PARAM | Mark.NLL | Mark.LOGITS) for v in data):
             return Sym(
                 m.note(Kind.UNMODELLED, path, data), mark=Mark.NLL if any(v.mark & Mark.NLL for v in data) else 0
@@ -50,6 +52,13 @@ def call_library(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str,
     if carriers and made_sym.shape is None and path.startswith(("torch.", "numpy.")):
         made_sym.mark |= carriers[0].mark & Mark.TOKENS
     return made_sym
+
+
+def escapes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Say whether a call is handed both a model and validation tokens, so that it could learn from them."""
+    values = [*args, *kwargs.values()]
+    tokens = any(isinstance(v, Sym) and v.mark & Mark.TOKENS and not v.mark & Mark.TRAIN for v in values)
+    return tokens and any(is_module(v) or (isinstance(v, Sym) and v.mark & Mark.PARAM) for v in values)
 
 
 def _is_layer(path: str) -> bool:

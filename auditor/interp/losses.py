@@ -18,11 +18,10 @@ def make_loss(m: Machine, prediction: Any, target: Any, reduction: str = "mean",
     train = isinstance(target, Sym) and bool(target.mark & Mark.TRAIN)
     region = Region.of(pos) if pos is not None else EMPTY
     parents = [m.merge(prediction)]
-    unplaced = False
+    unplaced = EMPTY
     if pos is None and isinstance(target, Sym) and not train and target.node is not None:
         held = [n.region for n in ancestors(target.node, into_state=False, cap=400) if n.kind is Kind.LOAD]
-        region = Region.union(held)
-        unplaced = bool(region)
+        unplaced = Region.union(held)
     node = m.node(
         Kind.LOSS,
         parents,

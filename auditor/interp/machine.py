@@ -57,13 +57,26 @@ class Loop:
 class Frame:
     """One active call."""
 
-    __slots__ = ("alternatives", "guarded", "ident", "loops", "module", "name", "receiver", "scope", "yields")
+    __slots__ = (
+        "alternatives",
+        "doubtful",
+        "guarded",
+        "ident",
+        "loops",
+        "module",
+        "name",
+        "receiver",
+        "scope",
+        "yields",
+    )
 
     def __init__(self, ident: int, name: str, module: ModuleInfo, scope: Scope, receiver: Any = None) -> None:
         self.ident, self.name, self.module, self.scope = ident, name, module, scope
         self.loops: list[Loop] = []
         self.alternatives: list[Any] = []
         """Values returned on paths that may or may not be taken."""
+        self.doubtful = False
+        """True where a loop that may return was not followed to its end."""
         self.yields: list[Any] | None = None
         self.guarded = 0
         """Nesting of try statements in this call: a raise inside one is control flow."""

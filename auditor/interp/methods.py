@@ -471,8 +471,7 @@ def _step(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, An
 
 def _normalise(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A lossy text normalisation; an event where the text comes from validation tokens."""
-    m.note(Kind.NORMALISE, "case folding", [receiver])
-    return Sym(receiver.node, mark=receiver.mark)
+    return Sym(m.note(Kind.NORMALISE, "case folding", [receiver]), mark=receiver.mark)
 
 
 _SYM = {

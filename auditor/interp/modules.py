@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from auditor.interp.graph import Kind, Node
+from auditor.interp.graph import Kind, Node, ancestors
 from auditor.interp.losses import is_target_of, make_loss
 from auditor.interp.machine import Machine
 from auditor.interp.operators import value_region
@@ -195,7 +195,7 @@ def neural_call(m: Machine, receiver: Instance, args: tuple[Any, ...], kwargs: d
     values = [*args, *kwargs.values()]
     tensors = [v for v in values if isinstance(v, Sym)]
     tokens = [v for v in tensors if v.mark & Mark.TOKENS]
-    region = Region.union(value_region(v) for v in tokens[:1])
+    region = Region.union(value_region(v) for v in tokens[:1]) or _somewhere(tokens[:1])
     extra = [v for v in values if isinstance(v, Instance)]
     state = state_nodes(receiver)
     for module in extra:
@@ -222,6 +222,17 @@ def neural_call(m: Machine, receiver: Instance, args: tuple[Any, ...], kwargs: d
         if is_target_of(tokens[0], target):
             return make_loss(m, output, target, _reduction(receiver, name, kwargs), via="forward")
     return output
+
+
+def _somewhere(tokens: list[Sym]) -> Region:
+    """Return the stream that tokens of unknown position were taken from, empty for training tokens."""
+    return Region.union(
+        node.region
+        for token in tokens
+        if token.pos is None and not token.mark & Mark.TRAIN and token.node is not None
+        for node in ancestors(token.node, into_state=False, cap=400)
+        if node.kind is Kind.LOAD
+    )
 
 
 def _reduction(receiver: Instance, name: str, kwargs: dict[str, Any]) -> str:

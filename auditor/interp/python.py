@@ -429,6 +429,20 @@ def _field(m: Machine, a: Args, k: Kwargs) -> Any:
     return made
 
 
+def _replace(m: Machine, a: Args, k: Kwargs) -> Any:
+    """Model dataclasses.replace: a copy of the object with changed fields."""
+    source = a[0] if a else None
+    if not isinstance(source, Instance):
+        return m.unknown(*a, *k.values())
+    made = Instance(source.cls, source.library)
+    made.attrs.update({**source.attrs, **k})
+    if made.cls is not None and made.cls.lookup("__post_init__") is not MISSING:
+        from auditor.interp.calls import call_method
+
+        call_method(m, made, "__post_init__", ())
+    return made
+
+
 def _json_dump(m: Machine, a: Args, k: Kwargs) -> Any:
     from auditor.interp.expressions import text_of
 
@@ -592,6 +606,7 @@ FUNCTIONS: dict[str, Callable[[Machine, Args, Kwargs], Any]] = {
     "glob.iglob": _glob,
     "functools.partial": _partial,
     "dataclasses.field": _field,
+    "dataclasses.replace": _replace,
     "json.dumps": _json_dump,
     "json.dump": _json_dump,
     "json.loads": lambda m, a, k: m.unknown(*a),

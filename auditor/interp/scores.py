@@ -50,9 +50,11 @@ def compose(root: Node, cap: int = 60_000) -> Composition:
         seen.add(key)
         cap -= 1
         if node.kind is Kind.LOSS:
-            if node.region:
+            if node.region or node.info.get("unplaced"):
                 losses[node.index] = node
-                region = node.region & narrowing.region if narrowing is not None else node.region
+                whole = node.region or node.info["unplaced"]
+                placed = narrowing is not None and bool(node.region)
+                region = whole & narrowing.region if placed and narrowing is not None else whole
                 counted.setdefault(node.index, []).append(region)
                 if narrowing is None and not node.info.get("whole"):
                     inexact.add(node.index)

@@ -12,7 +12,7 @@ from auditor.interp.expressions import evaluate, make_function, truth
 from auditor.interp.imports import import_from, import_module
 from auditor.interp.iterate import elements
 from auditor.interp.join import join_scopes, join_values
-from auditor.interp.machine import BreakSignal, ContinueSignal, Loop, Machine, RaiseSignal, ReturnSignal
+from auditor.interp.machine import BreakSignal, ContinueSignal, Frame, Loop, Machine, RaiseSignal, ReturnSignal
 from auditor.interp.operators import in_place
 from auditor.interp.values import Instance, Sym
 from auditor.model.source import Span
@@ -25,6 +25,8 @@ LOOP_TOTAL = 300_000
 """Steps of all runs of one loop together, beyond which it is sampled from its start."""
 EVENT_ITERATIONS = 3
 """Iterations of a loop in which something happens to data: the first three, then the last."""
+KNOWN_ITERABLES = (list, tuple, range, str, bytes, dict, set, frozenset)
+"""Values that are empty where they have no elements; of others it is not known."""
 
 
 def execute(m: Machine, body: Iterable[ast.stmt]) -> None:
@@ -194,7 +196,9 @@ def _for(m: Machine, s: ast.For | ast.AsyncFor) -> None:
         _leave(frame.loops, loop)
     if skipped:
         _forget_counters(m, s.body)
-    if not broken:
+    if skipped or (not count and not isinstance(iterable, KNOWN_ITERABLES)):
+        _doubt(frame, s.body)
+    if not broken and not _last_resort(frame, s.orelse):
         execute(m, s.orelse)
 
 
@@ -204,6 +208,7 @@ def _while(m: Machine, s: ast.While) -> None:
     frame.loops.append(loop)
     start_events, start_steps = len(m.nodes), m.steps
     spent = m.spent[id(s)]
+    decided: bool | None = None
     try:
         while True:
             m.tick()
@@ -227,7 +232,20 @@ def _while(m: Machine, s: ast.While) -> None:
         _leave(frame.loops, loop)
     if loop.forced:
         _forget_counters(m, s.body)
-    execute(m, s.orelse)
+    if loop.forced or decided is None:
+        _doubt(frame, s.body)
+    if not _last_resort(frame, s.orelse):
+        execute(m, s.orelse)
+
+
+def _doubt(frame: Frame, body: list[ast.stmt]) -> None:
+    """Remember that a loop which may return was left early: what raises after it need not be reached."""
+    frame.doubtful |= any(isinstance(node, ast.Return) for statement in body for node in ast.walk(statement))
+
+
+def _last_resort(frame: Frame, orelse: list[ast.stmt]) -> bool:
+    """Say whether a loop's `else` only raises: the run that printed the logs left the loop before."""
+    return not frame.guarded and bool(orelse) and isinstance(orelse[-1], ast.Raise)
 
 
 def _forget_counters(m: Machine, body: list[ast.stmt]) -> None:

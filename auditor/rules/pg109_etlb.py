@@ -10,7 +10,7 @@ from auditor.rules.loose_parameters import loose_learning
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
-    """Yield a violation (disputed) where a bias over the vocabulary is fitted in the iteration that scores with it."""
+    """Yield a violation (disputed) where a warm-started parameter is fitted in the iteration that scores with it."""
     yield from loose_learning(
-        ctx, bias=True, what="a bias over the vocabulary is fitted to a window's context before the window is scored"
+        ctx, lasting=True, what="a warm-started bias is fitted to a window's context before the window is scored"
     )

@@ -22,7 +22,7 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     analysis = ctx.analysis
     if analysis is None or analysis.headline is None or ctx.program is None:
         return
-    for node, name, span in analysis.trace.consumers:
+    for node, name, span in (*analysis.trace.consumers, *_scoring_function(analysis, ctx.program)):
         shift = _byte_context(node)
         if shift is not None and _takes_logarithm(node):
             place = Span(span.file, span.layer, shift)
@@ -32,6 +32,19 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
         if note.kind is Kind.NATIVE and _native_byte_model(ctx.program):
             yield _finding(ctx, analysis, note.function, note.span, "native code")
             return
+
+
+def _scoring_function(analysis: Analysis, program: Program) -> Iterator[tuple[ast.AST, str, Span]]:
+    """Yield the syntax of the function that scores the headline, wherever it stands."""
+    headline = analysis.headline
+    if headline is None or headline.span is None:
+        return
+    for module in (program.main, *program.helpers):
+        if module.tree is None or (module.file, module.layer) != (headline.span.file, headline.span.layer):
+            continue
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.FunctionDef) and node.lineno == headline.span.line:
+                yield node, headline.function, headline.span
 
 
 def _finding(ctx: RuleContext, analysis: Analysis, name: str, place: Span, where: str) -> Finding:

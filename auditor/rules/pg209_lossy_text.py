@@ -13,8 +13,12 @@ from auditor.rules.evidence_path import steps_of
 _NORMALISED = re.compile(r"case[-_]?fold|lower[-_]?cased?|uncased|no[-_]?case", re.IGNORECASE)
 
 
-def _from_validation(node: Node) -> bool:
-    return any(n.kind is Kind.LOAD and n.region for n in ancestors(node, into_state=False, cap=400))
+def _folded(loss: Node) -> Node | None:
+    """Return the case folding that the scored tokens went through."""
+    target = loss.info.get("target")
+    roots = (loss, *([target] if isinstance(target, Node) else []))
+    found = (n for root in roots for n in ancestors(root, into_state=False, cap=800) if n.kind is Kind.NORMALISE)
+    return next(found, None)
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
@@ -22,8 +26,9 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     analysis = ctx.analysis
     if analysis is None:
         return
-    for note in analysis.trace.notes:
-        if note.kind is Kind.NORMALISE and any(_from_validation(parent) for parent in note.parents):
+    for score in analysis.composition.scores[:4] if analysis.composition is not None else ():
+        note = _folded(score.loss)
+        if note is not None:
             yield ctx.violation(
                 f"{note.function} folds the case of validation text at line {note.span.line} before it is scored",
                 note.span,

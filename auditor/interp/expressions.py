@@ -156,6 +156,8 @@ def _compare(m: Machine, e: ast.Compare) -> Any:
     for op, right_node in zip(e.ops, e.comparators, strict=True):
         right = evaluate(m, right_node)
         value = compare(m, op, left, right)
+        if isinstance(value, bool) and _passes_threshold(m, e, left, right):
+            return Sym(name="threshold")
         if value is False and _every(e) and m.frame.loops:
             # "every so many iterations": a sampled loop does not reach the iteration, the run did.
             return Sym(name="every")
@@ -164,6 +166,19 @@ def _compare(m: Machine, e: ast.Compare) -> Any:
         result = value if result is True else result
         left = right
     return result
+
+
+THRESHOLD = 100
+"""Numbers from which on a compared counter is taken to wait for enough data; smaller ones choose cases."""
+
+
+def _passes_threshold(m: Machine, e: ast.Compare, left: Any, right: Any) -> bool:
+    """Say whether a counter of a sampled loop is compared with a size that the whole run would pass."""
+    for node, other in ((e.left, right), (e.comparators[0], left)):
+        counted = isinstance(node, ast.Attribute) and node.attr in m.counters
+        if counted and isinstance(other, (int, float)) and other >= THRESHOLD:
+            return True
+    return False
 
 
 def _every(e: ast.Compare) -> bool:

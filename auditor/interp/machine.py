@@ -142,6 +142,8 @@ class Machine:
         self.identities: dict[int, tuple[int, Any]] = {}
         self.consumers: dict[int, tuple[ast.AST, str, Span]] = {}
         """Submitted functions that were handed losses: syntax node, name, file and place."""
+        self.counters: set[str] = set()
+        """Attributes that a sampled loop counts up."""
         self.raised: list[tuple[str, Span]] = []
         """Exceptions that left the program, with their place."""
         self.reads: dict[str, Any] = {}

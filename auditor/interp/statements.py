@@ -67,10 +67,8 @@ def _aug_assign(m: Machine, s: ast.AugAssign) -> None:
     load = ast.copy_location(_as_load(s.target), s.target)
     current = evaluate(m, load)
     if isinstance(s.target, ast.Attribute) and type(current) in (int, float) and any(f.loops for f in m.frames):
-        # A counter kept across calls: loops are sampled, so that its value is not the run's.
-        evaluate(m, s.value)
-        assign(m, s.target, Sym(shape=(), name="scalar"))
-        return
+        # A counter kept across calls: loops are sampled, so that comparing it with a threshold says nothing.
+        m.counters.add(s.target.attr)
     assign(m, s.target, in_place(m, s.op, current, evaluate(m, s.value), s.target))
 
 

@@ -69,4 +69,5 @@ def _only_loose(analysis: Analysis) -> bool:
 def _caches(analysis: Analysis) -> int:
     assert analysis.composition is not None
     learned = analysis.trace.learned
-    return sum(bool(learned[read.index].cached) for read in analysis.composition.reads)
+    direct = sum(bool(learned[read.index].cached) for read in analysis.composition.reads)
+    return direct or sum(bool(learned[score.loss.index].cached) for score in analysis.composition.scores)

@@ -32,7 +32,7 @@ def as_shape(args: tuple[Any, ...]) -> tuple[int, ...] | None:
     for size in sizes:
         if isinstance(size, Sym) and size.val is not None and size.val.size == 1:
             size = int(size.val.reshape(-1)[0])
-        if isinstance(size, bool) or not isinstance(size, (int, float)):
+        if isinstance(size, bool) or not isinstance(size, (int, float)) or not abs(size) < 2**62:
             return None
         made.append(int(size))
     return tuple(made)
@@ -50,6 +50,8 @@ def _alloc(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any])
             shape = as_shape((args[0],)) if args else as_shape((sizes,))
         else:
             shape = as_shape(args) if args else as_shape((sizes,))
+    if shape is not None and min(shape, default=0) < 0:
+        shape = None
     value: Any = 1 if "ones" in path else 0
     if path.endswith(("full", "full_like")):
         value = args[1] if len(args) > 1 else kwargs.get("fill_value", 0)

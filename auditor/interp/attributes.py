@@ -51,6 +51,8 @@ def get_attribute(m: Machine, receiver: Any, name: str) -> Any:
         return receiver.attrs.get(name, Sym(name=name))
     if isinstance(receiver, (Partial, Bound)):
         return Bound(receiver, name)
+    if isinstance(receiver, (range, slice)) and name in ("start", "stop", "step"):
+        return getattr(receiver, name)
     if isinstance(receiver, (int, float)) and name in ("real", "numerator"):
         return receiver
     return Bound(receiver, name)

@@ -189,9 +189,17 @@ def _sym_item(m: Machine, container: Sym, index: Any) -> Any:
     if made.pos is not None or made.val is not None:
         made.shape = made.pos.shape if made.pos is not None else made.val.shape  # type: ignore[union-attr]
     elif container.shape is not None:
-        dummy = _view(np.broadcast_to(np.int8(0), container.shape), plain)
+        dummy = _view(stand_in(container.shape), plain)
         made.shape = dummy.shape if dummy is not None else None
     return made
+
+
+def stand_in(shape: tuple[int, ...]) -> np.ndarray | None:
+    """Return an array of that shape which takes no memory; None for a shape that no array can have."""
+    try:
+        return np.broadcast_to(np.int8(0), shape)
+    except ValueError:
+        return None
 
 
 def _view(array: np.ndarray | None, index: tuple[Any, ...]) -> np.ndarray | None:

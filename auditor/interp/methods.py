@@ -279,7 +279,9 @@ def _layout_shape(
             rest = int(np.prod([n for n in wanted if n != -1])) or 1
             return tuple(total // rest if n == -1 else n for n in wanted)
         return wanted
-    dummy = np.broadcast_to(np.int8(0), shape)
+    dummy = stand_in(shape)
+    if dummy is None:
+        return None
     if name in ("flatten", "ravel", "repeat", "tile", "roll", "flip") and dummy.size > POSITION_CAP:
         return (dummy.size,) if name in ("flatten", "ravel") and not args else None
     made = layout(dummy, name, args, kwargs)

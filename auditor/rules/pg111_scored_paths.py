@@ -17,7 +17,8 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     analysis = ctx.analysis
     if analysis is None or analysis.composition is None or not analysis.composition.scores:
         return
-    if any(note.info.get("learns") for note in analysis.trace.notes):
+    unknown = any(analysis.trace.learned[score.loss.index].trained_unplaced for score in analysis.composition.scores)
+    if unknown or any(note.info.get("learns") for note in analysis.trace.notes):
         return
     function = analysis.headline.function if analysis.headline is not None else ""
     adapted = 0 if _only_loose(analysis) else _adapts(analysis)

@@ -15,5 +15,10 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
         return
     for reason in analysis.incomplete:
         yield ctx.unproven(f"the analysis is incomplete: {reason}")
+    scores = analysis.composition.scores if analysis.composition is not None else ()
+    if not analysis.leaks and any(analysis.trace.learned[score.loss.index].trained_unplaced for score in scores):
+        yield ctx.unproven(
+            "the scores depend on weights that learned from validation tokens at positions which could not be determined"
+        )
     if analysis.headline is None:
         yield ctx.unproven("no printed number could be traced to scored validation tokens")

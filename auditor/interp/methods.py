@@ -10,6 +10,7 @@ from auditor.apis.models import models
 from auditor.interp import arrays
 from auditor.interp.effects import backward, step, store
 from auditor.interp.graph import Kind
+from auditor.interp.index import stand_in
 from auditor.interp.machine import Machine
 from auditor.interp.objects import call_object_method
 from auditor.interp.operators import elementwise, value_region

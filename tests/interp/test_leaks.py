@@ -1,0 +1,115 @@
+"""How scored tokens had been learned from before, on small programs that differ in one thing each."""
+
+from __future__ import annotations
+
+import textwrap
+
+from auditor.interp.leaks import Way
+from tests.interp.scripts import MODEL, REPORT, SCORE, analysed, ways
+
+MEASURE = "\nloss = measure(net)\n"
+FIRST_SCORED = """
+nll, count = torch.zeros(()), torch.zeros(())
+for i in range(chunks):
+    x, y = rows(val, i)
+    with torch.no_grad():
+        nll += price(net, x, y).sum()
+        count += y.numel()
+    descend(net, opt, x, y)
+loss = (nll / count).item()
+"""
+
+
+def test_scoring_alone_learns_nothing() -> None:
+    """A trained model that scores validation tokens once has not learned from them."""
+    assert ways(SCORE + MEASURE) == set()
+
+
+def test_score_first_adaptation_is_no_leak() -> None:
+    """Every chunk is scored before it is learned from."""
+    assert ways(FIRST_SCORED) == set()
+
+
+def test_learning_right_before_the_score_is_a_leak() -> None:
+    """The same loop with its two halves exchanged learns from each chunk before it is scored."""
+    swapped = """
+nll, count = torch.zeros(()), torch.zeros(())
+for i in range(chunks):
+    x, y = rows(val, i)
+    descend(net, opt, x, y)
+    with torch.no_grad():
+        nll += price(net, x, y).sum()
+        count += y.numel()
+loss = (nll / count).item()
+"""
+    assert ways(swapped) == {Way.BEFORE_SCORING}
+
+
+def test_adaptation_over_the_whole_stream_before_scoring_is_a_leak() -> None:
+    """Epochs over validation tokens that end before the first score."""
+    adapt = "\nfor turn in range(3):\n    for i in range(chunks):\n        descend(net, opt, *rows(val, i))\n"
+    assert ways(SCORE + adapt + MEASURE) == {Way.BEFORE_SCORING}
+
+
+def test_scoring_again_after_score_first_adaptation_is_a_second_pass() -> None:
+    """The first pass is in order; the number that is printed comes from a second one."""
+    first = "def first(net):\n" + textwrap.indent(FIRST_SCORED, "    ") + "    return loss\nfirst(net)\n"
+    assert ways(SCORE + first + MEASURE) == {Way.SECOND_PASS}
+
+
+def test_the_score_of_a_later_epoch_is_a_leak() -> None:
+    """Only the last epoch's scores are counted, and each of its chunks was learned from in an earlier one."""
+    epochs = """
+def adapt(net):
+    for turn in range(3):
+        nll, count = torch.zeros(()), torch.zeros(())
+        for i in range(chunks):
+            x, y = rows(val, i)
+            with torch.no_grad():
+                nll += price(net, x, y).sum()
+                count += y.numel()
+            descend(net, opt, x, y)
+    return (nll / count).item()
+loss = adapt(net)
+"""
+    assert Way.LATER_EPOCH in ways(epochs)
+
+
+def test_a_parameter_fitted_to_the_scored_window_is_a_leak() -> None:
+    """A bias that is optimised on the window's own targets before they are scored."""
+    slot = """
+nll, count = torch.zeros(()), torch.zeros(())
+for i in range(chunks):
+    x, y = rows(val, i)
+    delta = torch.zeros(1024, requires_grad=True)
+    local = torch.optim.AdamW([delta], lr=0.01)
+    for turn in range(8):
+        inner = F.cross_entropy((net(x) + delta).view(-1, 1024), y.reshape(-1))
+        local.zero_grad()
+        inner.backward()
+        local.step()
+    with torch.no_grad():
+        nll += F.cross_entropy((net(x) + delta).view(-1, 1024), y.reshape(-1), reduction="sum")
+        count += y.numel()
+loss = (nll / count).item()
+"""
+    assert ways(slot) == {Way.WINDOW_PARAMETER}
+
+
+def test_training_on_validation_tokens_in_the_training_loop_is_told_apart() -> None:
+    """Where one backward pass serves both kinds of data, the leak is in the training loop."""
+    both = "\nfor source in (train, val):\n    for i in range(10):\n        descend(net, opt, *rows(source, i))\n"
+    assert ways(SCORE + both + MEASURE) == {Way.TRAINING_LOOP}
+
+
+def test_the_headline_names_the_function_that_scored() -> None:
+    """The print of the last bits per byte is followed back to the call in which its losses came to be."""
+    found = analysed(MODEL + SCORE + MEASURE + REPORT)
+    assert found.headline is not None
+    assert found.headline.function == "measure"
+    assert found.headline.certain is False
+
+
+def test_a_program_without_a_score_has_no_headline() -> None:
+    """A printed constant is not the number of an evaluation."""
+    assert analysed('print("val_bpb: 1.05")\n').headline is None

@@ -1,0 +1,97 @@
+"""Values: slices, dictionaries, text, objects, the environment."""
+
+from __future__ import annotations
+
+import pytest
+
+from auditor.interp.graph import Kind
+from auditor.interp.values import Sym, Text
+from tests.interp.scripts import MODEL, variables
+
+
+def test_a_known_slice_of_validation_tokens_holds_their_positions() -> None:
+    """Index arithmetic over known integers is exact."""
+    part = variables(MODEL + "part = val[10:40][5:8]\n")["part"]
+    assert part.pos.tolist() == [15, 16, 17]
+
+
+@pytest.mark.parametrize("taken", ["val[:n]", "val[n:]", "val[5:n]", "val[n:n + 100]", "val.view(1, -1)[:, :n]"])
+def test_a_slice_with_an_unknown_bound_is_an_unknown_part(taken: str) -> None:
+    """It came from the validation tokens, but which of them it holds is not known."""
+    names = variables(MODEL + f'n = int(os.environ["N"])\npart = {taken}\n')
+    assert names["part"].pos is None
+    assert names["part"].shape is None
+    assert names["part"].node is names["val"].node
+    assert names["part"].node.kind is Kind.LOAD
+
+
+def test_a_replaced_dataclass_is_a_copy_with_changed_fields() -> None:
+    """dataclasses.replace leaves the original as it is and derives again what __post_init__ derives."""
+    source = """
+    from dataclasses import dataclass, replace
+    @dataclass
+    class Config:
+        a: int = 1
+        b: int = 2
+        def __post_init__(self):
+            self.both = self.a + self.b
+    first = Config(a=5)
+    second = replace(first, b=7)
+    got = (first.a, first.b, first.both, second.a, second.b, second.both)
+    """
+    assert variables(source)["got"] == (5, 2, 7, 5, 7, 12)
+
+
+def test_a_defaultdict_makes_what_is_missing() -> None:
+    """A missing key is made by the factory once and kept."""
+    source = """
+    from collections import defaultdict
+    table = defaultdict(list)
+    table["a"].append(1)
+    table["a"].append(2)
+    """
+    assert dict(variables(source)["table"]) == {"a": [1, 2]}
+
+
+def test_an_f_string_of_known_values_is_a_string() -> None:
+    """Format specifications are applied as Python would."""
+    assert variables('x = 1.5\ntext = f"{x:.3f} and {x!r}"\n')["text"] == "1.500 and 1.5"
+
+
+def test_an_f_string_of_unknown_values_keeps_its_constant_parts() -> None:
+    """The parts around an unknown value stay readable."""
+    text = variables("import os\ntext = f\"loss:{float(os.environ['X'])} end\"\n")["text"]
+    assert isinstance(text, Text)
+    assert [part for part in text.parts if isinstance(part, str)] == ["loss:", " end"]
+
+
+def test_the_environment_wins_over_a_code_default() -> None:
+    """A set variable is read, an unset one has its default, and an unset one without a default is unknown."""
+    source = """
+    import os
+    a = int(os.environ.get("A", "1"))
+    b = int(os.environ.get("B", "2"))
+    c = os.environ["C"]
+    """
+    names = variables(source, environ={"A": "7"})
+    assert (names["a"], names["b"]) == (7, 2)
+    assert isinstance(names["c"], Sym)
+
+
+def test_what_the_program_sets_in_its_environment_is_read_back() -> None:
+    """A shim may set defaults; a set variable is not overwritten by setdefault."""
+    source = """
+    import os
+    os.environ.setdefault("A", "1")
+    os.environ.setdefault("B", "2")
+    a, b = os.environ["A"], os.environ.get("B")
+    """
+    names = variables(source, environ={"A": "7"})
+    assert (names["a"], names["b"]) == ("7", "2")
+
+
+def test_a_setting_that_the_logs_show_replaces_the_code_default() -> None:
+    """Overrides act on class attributes that are plain settings."""
+    source = "class Config:\n    epochs = 1\n    lr = 0.5\nepochs, lr = Config.epochs, Config().lr\n"
+    names = variables(source, overrides={"epochs": 20})
+    assert (names["epochs"], names["lr"]) == (20, 0.5)

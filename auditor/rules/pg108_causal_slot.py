@@ -10,5 +10,5 @@ from auditor.rules.loose_parameters import loose_learning
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
-    """Yield a violation (disputed) where a parameter that starts afresh is fitted in the iteration that scores with it."""
+    """Yield a violation (disputed) where a parameter that starts afresh is fitted in the scoring iteration."""
     yield from loose_learning(ctx, lasting=False, what="a parameter of the window is optimised on context")

@@ -25,8 +25,8 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     for note in analysis.trace.notes:
         if note.info.get("learns") and note.index < last:
             yield ctx.unproven(
-                f"{note.function} hands the model and validation tokens to {note.text} (line {note.span.line}) before the "
-                "score is complete; whether it learns from them is not known",
+                f"{note.function} hands the model and validation tokens to {note.text} (line {note.span.line}) before "
+                "the score is complete; whether it learns from them is not known",
                 note.span,
                 steps_of([note], analysis),
             )

@@ -18,7 +18,7 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     scores = analysis.composition.scores if analysis.composition is not None else ()
     if not analysis.leaks and any(analysis.trace.learned[score.loss.index].trained_unplaced for score in scores):
         yield ctx.unproven(
-            "the scores depend on weights that learned from validation tokens at positions which could not be determined"
+            "the scores depend on weights that learned from validation tokens at positions that could not be determined"
         )
     if analysis.headline is None:
         yield ctx.unproven("no printed number could be traced to scored validation tokens")

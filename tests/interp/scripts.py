@@ -38,7 +38,8 @@ class Net(nn.Module):
 
 def read(pattern):
     files = sorted(glob.glob(pattern))
-    return torch.from_numpy(np.concatenate([np.memmap(f, dtype=np.uint16, mode="r", offset=1024) for f in files]).astype(np.int64))
+    shards = [np.memmap(f, dtype=np.uint16, mode="r", offset=1024) for f in files]
+    return torch.from_numpy(np.concatenate(shards).astype(np.int64))
 
 def price(net, x, y):
     out = net(x)

@@ -1,0 +1,66 @@
+"""The declared environment: settings and guards that the logs determine."""
+
+from __future__ import annotations
+
+from auditor.interp.config import environment_names, literal
+from auditor.interp.guards import solve_guards
+from auditor.interp.templates import LogText
+from tests.interp.scripts import program
+
+SOURCE = """
+import os
+class Config:
+    cache = int(os.environ.get("USE_CACHE", "0"))
+    order = int(os.environ.get("ORDER", "0"))
+    epochs = int(os.environ.get("EPOCHS", "3"))
+cfg = Config()
+if cfg.cache:
+    print("cache tables filled in a moment")
+if cfg.order >= 2:
+    print(f"counts of order {cfg.order} enabled for scoring")
+if cfg.epochs > 0 and cfg.rank == 0:
+    print("nothing that the log shows")
+"""
+
+
+def solved(*shown: str, environ: dict[str, str] | None = None, filler: int = 30) -> dict[str, str]:
+    """Return the settings that logs with these lines determine."""
+    parsed = program(SOURCE)
+    lines = [f"step:{i} train_loss:3.0" for i in range(filler)] + list(shown)
+    text = LogText("\n".join(lines), tuple(("train.log", i + 1, line) for i, line in enumerate(lines)))
+    return {s.variable: s.value for s in solve_guards(parsed, environment_names(parsed), environ or {}, text)}
+
+
+def test_a_line_that_only_a_guarded_block_prints_sets_its_flag() -> None:
+    """The flag is off in code, its line is in the log: it was on in the run."""
+    assert solved("cache tables filled in a moment") == {"USE_CACHE": "1"}
+
+
+def test_a_threshold_is_met_by_the_plainest_value() -> None:
+    """A comparison is solved by the first candidate that satisfies it."""
+    assert solved("counts of order 5 enabled for scoring") == {"ORDER": "2"}
+
+
+def test_a_flag_that_is_already_on_is_left_alone() -> None:
+    """What the run command sets agrees with the log, so that nothing is to be solved."""
+    assert solved("cache tables filled in a moment", environ={"USE_CACHE": "1"}) == {}
+
+
+def test_logs_without_such_a_line_solve_nothing() -> None:
+    """Defaults stay where no line contradicts them."""
+    assert solved() == {}
+
+
+def test_an_excerpt_of_a_log_solves_nothing() -> None:
+    """A few lines are not enough of a log."""
+    assert solved("cache tables filled in a moment", filler=3) == {}
+
+
+def test_settings_are_named_by_what_they_read() -> None:
+    """Each setting is paired with the one environment name in its value."""
+    assert environment_names(program(SOURCE)) == {"cache": "USE_CACHE", "order": "ORDER", "epochs": "EPOCHS"}
+
+
+def test_printed_settings_are_read_as_literals() -> None:
+    """Numbers, booleans and None are what they look like; anything else stays text."""
+    assert [literal(t) for t in ("3", "0.5,", "true", "None", "a/b", "[1, 2]")] == [3, 0.5, True, None, "a/b", "[1, 2]"]

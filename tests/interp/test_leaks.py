@@ -113,3 +113,64 @@ def test_the_headline_names_the_function_that_scored() -> None:
 def test_a_program_without_a_score_has_no_headline() -> None:
     """A printed constant is not the number of an evaluation."""
     assert analysed('print("val_bpb: 1.05")\n').headline is None
+
+
+CALIBRATE = """
+sums = {}
+def hook(module, args, output):
+    sums["h"] = sums.get("h", 0) + args[0].float().square().mean()
+handle = net.layers[0].register_forward_hook(hook)
+with torch.no_grad():
+    for i in range(8):
+        net(rows(SOURCE, i)[0])
+handle.remove()
+state = {name: w * sums["h"] for name, w in net.state_dict().items()}
+net.load_state_dict(state)
+"""
+
+
+def test_calibration_on_validation_tokens_reaches_the_weights_without_a_gradient() -> None:
+    """Activations of validation tokens, gathered by hooks, scale the weights before any score."""
+    assert ways(SCORE + CALIBRATE.replace("SOURCE", "val") + MEASURE) == {Way.CALIBRATION}
+
+
+def test_calibration_on_training_tokens_is_no_leak() -> None:
+    """The same code over training tokens."""
+    assert ways(SCORE + CALIBRATE.replace("SOURCE", "train") + MEASURE) == set()
+
+
+CACHED = """
+table = np.zeros(1 << 20, dtype=np.float32)
+nll, count = torch.zeros(()), torch.zeros(())
+for i in range(chunks):
+    x, y = rows(val, i)
+    key = (x.reshape(-1) * 36313 ^ y.reshape(-1) * 27191) % (1 << 20)
+    EARLY
+    with torch.no_grad():
+        p = torch.exp(-price(net, x, y))
+    nll += -torch.log(0.8 * p + 0.2 * torch.from_numpy(table[key])).sum()
+    count += y.numel()
+    LATE
+loss = (nll / count).item()
+"""
+FILL = "np.add.at(table, key, 1)"
+
+
+def reads_what_it_filled(source: str) -> bool:
+    """Say whether a score was blended with entries that its own positions had been written into."""
+    found = analysed(MODEL + source + REPORT)
+    assert found.composition is not None
+    assert found.composition.blends
+    overlaps = ((r, found.trace.learned[r.index].cached & r.region) for r in found.composition.reads)
+    # A chunk's first input is the last target of the chunk before it: one token of overlap is in order.
+    return any(overlap.count > read.region.count // 2 for read, overlap in overlaps)
+
+
+def test_a_table_filled_before_it_is_read_holds_the_scored_tokens() -> None:
+    """The cached region of the read covers what is looked up."""
+    assert reads_what_it_filled(CACHED.replace("EARLY", FILL).replace("LATE", "pass"))
+
+
+def test_a_table_filled_after_scoring_does_not() -> None:
+    """Entries come from earlier chunks alone."""
+    assert not reads_what_it_filled(CACHED.replace("EARLY", "pass").replace("LATE", FILL))

@@ -1,0 +1,54 @@
+"""Rules on mixtures and on escapes, asked directly about small programs."""
+
+from __future__ import annotations
+
+import pytest
+
+from auditor.limits import DEFAULT_LIMITS
+from auditor.model.finding import Finding, Ruling
+from auditor.rules.context import RuleContext
+from auditor.rules.data import cards, edition
+from auditor.rules.registry import checks
+from tests.interp.scripts import MODEL, REPORT, SCORE, analysed, program
+from tests.measure.folders import evidence, folder
+
+MEASURE = "\nloss = measure(net)\n"
+PREQUANT = "\nfor turn in range(3):\n    for i in range(chunks):\n        descend(net, opt, *rows(val, i))\n"
+HASHED = """
+table = np.zeros(1 << 20, dtype=np.float32)
+nll, count = torch.zeros(()), torch.zeros(())
+for i in range(chunks):
+    x, y = rows(val, i)
+    key = (x.reshape(-1) * 36313 ^ y.reshape(-1) * 27191) % (1 << 20)
+    with torch.no_grad():
+        p = torch.exp(-price(net, x, y))
+    nll += -torch.log(0.8 * p + 0.2 * torch.from_numpy(table[key])).sum()
+    count += y.numel()
+    np.add.at(table, key, 1)
+loss = (nll / count).item()
+"""
+
+
+def violations(rule: str, source: str) -> list[Finding]:
+    """Return what a rule convicts in a script."""
+    text = MODEL + source + REPORT
+    submission = folder({"train_gpt.py": text})
+    loaded = program(text)
+    context = RuleContext(
+        cards()[rule], edition(), submission, loaded, analysed(text), evidence(submission, loaded), DEFAULT_LIMITS
+    )
+    said = list(checks()[rule](context))
+    return [item for item in said if isinstance(item, Finding) and item.ruling is Ruling.VIOLATION]
+
+
+@pytest.mark.parametrize(
+    ("rule", "violating", "legal"),
+    [("PG101", SCORE + PREQUANT + MEASURE, SCORE + MEASURE), ("PG201", HASHED, SCORE + MEASURE)],
+)
+def test_a_rule_convicts_the_one_and_not_the_other(rule: str, violating: str, legal: str) -> None:
+    """The violation names a place in the script; the legal twin has none."""
+    found = violations(rule, violating)
+    assert found
+    assert found[0].location is not None
+    assert found[0].location.file == "train_gpt.py"
+    assert violations(rule, legal) == []

@@ -56,22 +56,14 @@ def gates(analysis: Analysis) -> list[tuple[Node, Node]]:
         return []
     learned = analysis.trace.learned
     filled = {n.info.get("table") for n in analysis.trace.nodes if n.kind is Kind.CACHE_WRITE}
-    return [
-        (blend, read)
-        for blend in analysis.composition.blends
-        for read in _reads(blend)
-        if not _holds_tokens(read, learned, filled)
-        and _from_tokenizer(read)
-        and any(_holds(arrays, blend.info["target"]) for arrays, _ in read.info["parts"])
-    ]
-
-
-def _from_tokenizer(read: Node) -> bool:
-    return any(
-        n.kind is Kind.LOAD and n.info.get("split") == "tokenizer"
-        for s in read.state
-        for n in ancestors(s, into_state=True, cap=400)
-    )
+    found: list[tuple[Node, Node]] = []
+    for blend in analysis.composition.blends:
+        reads = _reads(blend)
+        if any(_holds_tokens(read, learned, filled) for read in reads):
+            continue
+        target = blend.info["target"]
+        found.extend((blend, r) for r in reads if any(_holds(arrays, target) for arrays, _ in r.info["parts"]))
+    return found
 
 
 def _holds(arrays: tuple[np.ndarray, ...], target: np.ndarray) -> bool:

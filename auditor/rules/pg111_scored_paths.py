@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from auditor.interp.analysis import Analysis
 from auditor.interp.graph import Kind
 from auditor.model.finding import Finding, Pass
+from auditor.model.source import Program
+from auditor.rules.byte_models import byte_model
 from auditor.rules.context import RuleContext
 from auditor.rules.loose_parameters import loose_steps
 from auditor.rules.mixtures import mixtures
@@ -29,19 +31,29 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
             classes=("score-first-ttt",),
         )
     found = mixtures(analysis)
-    unsound = any(mixture.target_keyed or not (mixture.exact or mixture.blind) for mixture in found)
+    sound = any(mixture.exact for mixture in found) or not found
+    unsound = any(mixture.target_keyed for mixture in found) or not sound
     cached = _caches(analysis)
     if cached and not analysis.leaks and not unsound:
         yield ctx.established(
             f"{function}: {cached} cache look-ups, each into a table of tokens scored before",
             classes=("normalized-ngram",),
         )
-    if not adapted and not cached and not analysis.leaks and not found and not loose_steps(analysis):
+    if not (adapted or cached or analysis.leaks or found or loose_steps(analysis) or _beyond(analysis, ctx.program)):
         yield ctx.established(
             f"{function}: nothing that the scores depend on had learned from validation tokens "
             f"({len(analysis.composition.scores)} scores followed)",
             classes=("plain-eval",),
         )
+
+
+def _beyond(analysis: Analysis, program: Program | None) -> bool:
+    """Say whether the losses go through native code or a byte model, of which this rule knows nothing."""
+    native = any(
+        note.kind is Kind.NATIVE and any(p.region or p.kind is Kind.LOSS for p in note.parents)
+        for note in analysis.trace.notes
+    )
+    return native or (program is not None and byte_model(analysis, program) is not None)
 
 
 def _adapts(analysis: Analysis) -> int:

@@ -67,7 +67,8 @@ def _directory(root: Path) -> Path:
 def _tree(top: Path, compared: git.Changes | None, limits: IntakeLimits) -> Tree:
     """Walk the records of a checkout (and changed folders elsewhere), or everything where there are no records."""
     records = top / "records"
-    if not records.is_dir() or records.is_symlink():
+    if not records.is_dir() or records.is_symlink() or (top / "submission.json").is_file():
+        # A submission folder may hold a directory of that name of its own.
         return walk(top, limits)
     tree = Tree(directories=["records"])
     prefixes = ["records", *_outside_records(compared)]

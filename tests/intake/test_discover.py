@@ -75,6 +75,14 @@ def test_nested_folders(tmp_path: Path) -> None:
     assert {entry.path for entry in found[0].files} == {"train_gpt.py", "old/train_gpt.py"}
 
 
+def test_a_submission_that_holds_a_directory_called_records(tmp_path: Path) -> None:
+    """A folder with a manifest is a submission even where it keeps a records directory of its own."""
+    write(tmp_path, "submission.json", "{}")
+    write(tmp_path, "train_gpt.py")
+    write(tmp_path, "records/result.json", "{}")
+    assert [found.path for found in load(tmp_path, None, LIMITS)] == ["."]
+
+
 def test_odd_entries_keep_their_kind(tmp_path: Path) -> None:
     """Links, loops, pipes, nested repositories, empty and large files are kept and never followed or opened."""
     write(tmp_path, "train_gpt.py")

@@ -126,6 +126,8 @@ def instantiate(m: Machine, cls: Class, args: tuple[Any, ...], kwargs: dict[str,
     return made
 
 
+_BRANCHES = (ast.If, ast.IfExp, ast.While, ast.For, ast.Try, ast.BoolOp, ast.comprehension)
+
 _LAYERS = ("Linear", "Embedding", "LayerNorm", "RMSNorm", "Conv1d", "Parameter")
 
 
@@ -157,6 +159,8 @@ def call_function(
         return m.unknown(*args, *kwargs.values())
     active = sum(frame.scope.names is function.node for frame in m.frames)
     if active >= 3:
+        if not any(isinstance(node, _BRANCHES) for node in ast.walk(function.node)):
+            raise BudgetExceeded(f"calls of a recursion without an end ({function.name})", active)
         return m.unknown(*args, *kwargs.values())
     scope = Scope(function.scope)
     scope.names = function.node

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from auditor.errors import BudgetExceeded
 from auditor.interp.assign import assign, assign_names, delete
 from auditor.interp.classes import make_class
 from auditor.interp.expressions import evaluate, make_function, truth
@@ -228,6 +229,8 @@ def _while(m: Machine, s: ast.While) -> None:
     finally:
         m.spent[id(s)] += m.steps - start_steps
         _leave(frame.loops, loop)
+    if loop.forced and isinstance(s.test, ast.Constant) and not _has_exit(s.body):
+        raise BudgetExceeded(f"iterations of a loop that nothing leaves (line {s.lineno})", loop.iteration)
     if loop.forced:
         _forget_counters(m, s.body)
     if loop.forced or decided is None:
@@ -244,6 +247,10 @@ def _doubt(frame: Frame, body: list[ast.stmt]) -> None:
 def _last_resort(frame: Frame, orelse: list[ast.stmt]) -> bool:
     """Say whether a loop's `else` only raises: the run that printed the logs left the loop before."""
     return not frame.guarded and bool(orelse) and isinstance(orelse[-1], ast.Raise)
+
+
+def _has_exit(body: list[ast.stmt]) -> bool:
+    return any(isinstance(node, (ast.Break, ast.Return, ast.Raise, ast.Yield)) for s in body for node in ast.walk(s))
 
 
 def _forget_counters(m: Machine, body: list[ast.stmt]) -> None:

@@ -115,8 +115,8 @@ def host() -> Iterator[Host]:
 
 
 def remains() -> list[str]:
-    """Return processes and files that runs of this process left behind; wait a moment for those on their way out."""
-    ends = time.monotonic() + 5
+    """Return processes and files that runs left behind; wait for those on their way out, another worker's too."""
+    ends = time.monotonic() + 90
     while (found := _remains()) and time.monotonic() < ends:
         time.sleep(0.1)
     return found

@@ -148,19 +148,22 @@ def _field_names(cls: Class) -> list[str]:
     return [*names, *cls.fields]
 
 
+def _is_cut(m: Machine, function: Function) -> bool:
+    """Say whether a call is not followed (too deep, too often, recursion); a recursion without an end is an error."""
+    m.called[id(function.node)] += 1
+    if len(m.frames) >= m.limits.call_depth or m.called[id(function.node)] > CALLS_PER_FUNCTION:
+        return True
+    active = sum(frame.scope.names is function.node for frame in m.frames)
+    if active >= 3 and not any(isinstance(node, _BRANCHES) for node in ast.walk(function.node)):
+        raise BudgetExceeded(f"calls of a recursion without an end ({function.name})", active)
+    return active >= 3
+
+
 def call_function(
     m: Machine, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], receiver: Any = None
 ) -> Any:
     """Interpret a submitted function; what it returns is wrapped so that its origin in this call can be seen."""
-    if len(m.frames) >= m.limits.call_depth:
-        return m.unknown(*args, *kwargs.values())
-    m.called[id(function.node)] += 1
-    if m.called[id(function.node)] > CALLS_PER_FUNCTION:
-        return m.unknown(*args, *kwargs.values())
-    active = sum(frame.scope.names is function.node for frame in m.frames)
-    if active >= 3:
-        if not any(isinstance(node, _BRANCHES) for node in ast.walk(function.node)):
-            raise BudgetExceeded(f"calls of a recursion without an end ({function.name})", active)
+    if _is_cut(m, function):
         return m.unknown(*args, *kwargs.values())
     scope = Scope(function.scope)
     scope.names = function.node

@@ -267,5 +267,6 @@ def test_any_order_of_lines_is_read(lines: list[str]) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=2000))
 def test_any_bytes_are_read(data: bytes) -> None:
-    """Arbitrary bytes never make the reader fail."""
-    _read(data)
+    """Arbitrary bytes never make the reader fail, and no line of them is lost."""
+    log = _read(data)
+    assert [line.number for line in log.lines] == list(range(1, len(log.lines) + 1))

@@ -11,6 +11,7 @@ is over everything in OUT.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import statistics
@@ -57,9 +58,19 @@ def pending(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     done = {(row["pr"], row["folder"]) for row in rows(options.results)}
     wanted = [row for row in labels(options.labels) if not options.only or row["pr"] in options.only]
     random.Random(0).shuffle(wanted)
-    for row in wanted[: options.sample or None]:
+    for row in interleaved(wanted)[: options.sample or None]:
         if (row["pr"], row["folder"]) not in done:
             yield row
+
+
+def interleaved(wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows with classes taking turns, so that a measurement cut short has seen every class."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in wanted:
+        seen = sorted(SEEN & {*row["classes_active"]})
+        groups.setdefault(seen[0] if seen else row["verdict"], []).append(row)
+    turns = itertools.zip_longest(*(groups[name] for name in sorted(groups)))
+    return [row for turn in turns for row in turn if row is not None]
 
 
 def prove_one(row: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:

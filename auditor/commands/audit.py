@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from auditor.exit_codes import exit_code
 if TYPE_CHECKING:
     from auditor.model.report import AuditReport
     from auditor.usecases.audit import AuditOptions
+    from auditor.usecases.prove import ProveOptions
 
 _FORMATS = ("text", "json", "sarif", "github", "markdown", "html", "junit")
 _PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
@@ -37,6 +39,9 @@ def _audit(
     ] = None,
     pr: Annotated[int | None, typer.Option(metavar="N", min=1, help="With --git: the pull request's number.")] = None,
     waivers: Annotated[Path | None, typer.Option(metavar="FILE", help="A reviewer's waivers (TOML or JSON).")] = None,
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Run each in miniature too, in a sandbox (needs torch).")
+    ] = False,
 ) -> None:
     from auditor.report.emit import emit
     from auditor.report.formats import Format
@@ -47,11 +52,21 @@ def _audit(
     _known(target_python, _PYTHONS, "--target-python")
     kept = () if waivers is None else read_waivers(waivers, pr_dir)
     options = AuditOptions(edition=edition, script=script, base=base, target_python=target_python, waivers=kept)
+    if prove:
+        options = replace(options, prove=_prove_options(edition, script))
     report = _report(pr_dir, git, pr, options)
     chosen = Format(format_)
     emit(report, chosen, output)
     if chosen is not Format.SARIF:
         raise typer.Exit(exit_code(submission.verdict for submission in report.submissions))
+
+
+def _prove_options(edition: str | None, script: str | None) -> ProveOptions:
+    """Raise ProverUnavailable, naming the extra, before anything is read."""
+    from auditor.usecases.prove import ProveOptions, require_torch
+
+    require_torch()
+    return ProveOptions(edition=edition, script=script, progress=lambda text: typer.echo(f"  {text}", err=True))
 
 
 def _known(value: str | None, known: tuple[str, ...], option: str) -> None:

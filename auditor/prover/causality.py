@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from auditor.prover.witness import Witness
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
@@ -25,21 +27,6 @@ class Probe:
     changed: int
     same_length: bool
     values: np.ndarray | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Witness:
-    """A small, replayable fact."""
-
-    kind: str
-    """Which fact: a shared first score, one shared by neighbours, an earlier score, the suffix, or a sum."""
-    position: int
-    was: int
-    now: int
-    element: int
-    before: float
-    after: float
-    message: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from auditor.prover.confine import execute
 from auditor.prover.job import Miniature, Script, Variant, sandbox_files
 from auditor.prover.locate import MetricLine, Site, find_site, metric_lines
 from auditor.prover.runlog import ResultError, RunLog, decode
+from auditor.prover.witness import Witness
 
 Progress = Callable[[str], None]
 NEAR = 32
@@ -84,8 +85,8 @@ class Examination:
     headline: bool | None
     order: causality.Causality | None = None
     sums: list[normalise.Sum] = field(default_factory=list)
-    leak: causality.Witness | None = None
-    excess: causality.Witness | None = None
+    leak: Witness | None = None
+    excess: Witness | None = None
     deterministic: bool | None = None
     notes: list[str] = field(default_factory=list)
 

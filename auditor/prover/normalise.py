@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.prover.causality import Witness
+from auditor.prover.witness import Witness
 
 TOLERANCE = 1e-3
 """Excess over 1 that convicts: float32 softmaxes of 32 terms summed to 1.000000 in every legal script measured."""

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from auditor.prover.causality import Witness
 from auditor.prover.outcome import Outcome
+from auditor.prover.witness import Witness
 
 
 @dataclass(frozen=True, slots=True)

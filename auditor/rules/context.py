@@ -14,6 +14,8 @@ from auditor.rules.data import Card, Edition
 
 if TYPE_CHECKING:
     from auditor.interp.analysis import Analysis
+    from auditor.prover.proof import Proof
+    from auditor.rules.verdict import Legality
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,10 @@ class RuleContext:
     """The interpreter's traces; None where there is no program that parses."""
     evidence: Evidence
     limits: Limits = DEFAULT_LIMITS
+    proof: Proof | None = None
+    """What a run in miniature showed; None where none was asked for."""
+    read_as: Legality | None = None
+    """What the rules make of the path without the run; known only where there is a `proof`."""
 
     def violation(
         self,

@@ -54,7 +54,7 @@ def legality_of(findings: Iterable[Finding], passes: Iterable[Pass], edition: Ed
         inactive.pop(name, None)
     standings = {edition.standing.get(name, "legal") for name in active}
     unproven = any(
-        finding.ruling is Ruling.UNPROVEN and finding.effect is not Effect.NOTE and finding.rule[2] in "01239"
+        finding.ruling is Ruling.UNPROVEN and finding.effect is not Effect.NOTE and finding.rule[2] in "012369"
         for finding in found
     )
     if "illegal" in standings:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from auditor import __version__
 from auditor.errors import PgolfError
@@ -25,12 +25,19 @@ from auditor.rules.context import RuleContext
 from auditor.rules.data import Edition, cards
 from auditor.rules.data import edition as load_edition
 from auditor.rules.registry import Check, checks
+from auditor.rules.verdict import legality_of
 from auditor.usecases.judge import Gathered, judge
+
+if TYPE_CHECKING:
+    from auditor.prover.proof import Proof
+    from auditor.usecases.prove import ProveOptions
 
 _Result = TypeVar("_Result")
 
 ANALYSIS_ERROR = "PG900"
 """The rule under which a stage's failure is reported."""
+RUN_RULES = ("PG601", "PG602")
+"""The rules that speak of runs in miniature; they compare them with what all others said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,8 @@ class AuditOptions:
     base: str | None = None
     target_python: str | None = None
     waivers: tuple[Waiver, ...] = ()
+    prove: ProveOptions | None = None
+    """How to run every submission in miniature as well; None runs nothing."""
     limits: Limits = DEFAULT_LIMITS
 
 
@@ -133,10 +142,12 @@ def audit_submission(submission: Submission, edition: Edition, options: AuditOpt
         stages.failed("the script could not be analysed: " + (program.main.host_error or "it has no syntax tree"))
     findings: list[Finding] = []
     passes: list[Pass] = []
-    for rule, check in checks().items():
-        if rule in edition.effects:
-            context = RuleContext(cards()[rule], edition, submission, program, analysis, evidence, limits)
-            stages.run(f"rule {rule}", partial(_ask, check, context, findings, passes), None)
+    known = RuleContext(cards()[ANALYSIS_ERROR], edition, submission, program, analysis, evidence, limits)
+    _ask_all(checks(), stages, known, findings, passes)
+    if options.prove is not None:
+        read_as = legality_of((*findings, *stages.failures), passes, edition, analysed=analysis is not None)
+        known = replace(known, proof=_proof(submission, options.prove), read_as=read_as)
+        _ask_all(RUN_RULES, stages, known, findings, passes)
     gathered = Gathered(
         submission, program, evidence, analysis, (*findings, *stages.failures), tuple(passes), target, edition
     )
@@ -147,6 +158,16 @@ def stale(waivers: Iterable[Waiver], reports: Iterable[SubmissionReport]) -> tup
     """Return the waivers that no finding answers to any more."""
     used = {judged.fingerprint for report in reports for judged in report.findings}
     return tuple(waiver for waiver in waivers if waiver.fingerprint not in used)
+
+
+def _ask_all(
+    rules: Iterable[str], stages: _Stages, known: RuleContext, findings: list[Finding], passes: list[Pass]
+) -> None:
+    """Ask those of `rules` that are in force; one that crashes costs its own answer."""
+    for rule in rules:
+        if rule in known.edition.effects:
+            context = replace(known, card=cards()[rule])
+            stages.run(f"rule {rule}", partial(_ask, checks()[rule], context, findings, passes), None)
 
 
 def _ask(check: Check, context: RuleContext, findings: list[Finding], passes: list[Pass]) -> None:
@@ -174,6 +195,13 @@ def _evidence(submission: Submission, program: Program | None, edition: Edition,
 
 def _no_evidence() -> Evidence:
     return Evidence(claim=Claim(None, "", problem="not measured"), headline=Headline(None, "not measured"))
+
+
+def _proof(submission: Submission, options: ProveOptions) -> Proof:
+    """Run a submission in miniature. What this machine lacks for that is raised, never a finding."""
+    from auditor.usecases.prove import prove_submission
+
+    return prove_submission(submission, options).proof
 
 
 def _analysis(program: Program | None, submission: Submission, evidence: Evidence, limits: Limits) -> Analysis | None:

@@ -14,21 +14,16 @@ pytest.importorskip("numpy")
 
 from auditor.cli import app
 from auditor.exit_codes import ExitCode
-from auditor.model.finding import Effect
-from auditor.model.verdict import LegalityVerdict
-from auditor.prover.causality import Witness
-from auditor.prover.finding import finding_of
 from auditor.prover.outcome import Outcome, ProverUnavailable
 from auditor.prover.proof import Condition, MetricTested, Proof
+from auditor.prover.witness import Witness
 from auditor.report.proof import render_json, render_text
-from auditor.rules.data import Card
 from auditor.usecases.prove import ProvedSubmission, exit_code_of, require_torch
 
 WITNESS = Witness("shared first score", 1270, 4, 9, 0, 3.5, 3.6, "changing token 1270 moved score 0")
 METRIC = MetricTested("final \x1b[31mval_bpb:1.0", "eval_val", 120, "loss_sum", 2048, 128, "val_loss", True)
 LEAK = Proof(Outcome.LEAK, "", WITNESS.message, METRIC, (Condition("C1+C3", False, "x"),), WITNESS, True, sizes=(2048,))
 CLEAN = Proof(Outcome.CLEAN_IN_MINIATURE, "", "no violation in the code that ran", METRIC, sizes=(2048,))
-CARD = Card("PG999", "test", "Test", (), (), "")
 
 
 def proved(*proofs: Proof) -> tuple[ProvedSubmission, ...]:
@@ -63,17 +58,6 @@ def test_json_names_witness_and_settings() -> None:
 def test_exit_codes(proofs: tuple[Proof, ...], code: ExitCode) -> None:
     """A conviction is a flag, anything undecided or odd asks for review."""
     assert exit_code_of(proved(*proofs)) is code
-
-
-def test_only_convictions_become_findings_and_contradictions_name_both() -> None:
-    """A clean or undecided proof adds nothing to an audit; a conviction of a path found legal says so."""
-    arguments = (CARD, Effect.REVIEW, "train_gpt.py", 1)
-    for outcome in Outcome:
-        finding = finding_of(replace(LEAK, outcome=outcome), *arguments, LegalityVerdict.UNCLEAR)
-        assert (finding is not None) == (outcome in (Outcome.LEAK, Outcome.NOT_NORMALISED))
-    found = finding_of(LEAK, *arguments, LegalityVerdict.LEGAL)
-    assert found is not None and "one of the two is wrong" in found.message
-    assert found.location is not None and found.location.line == 120
 
 
 def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from auditor.frontend.walk import nodes
+
 Version = tuple[int, int]
 
 _GAP = r"(?:\s|\\|#[^\n]*\n)*"
@@ -36,24 +38,10 @@ class Newer:
     minimum: Version
 
 
-def walk(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield every node; several times faster than ast.walk, in no order."""
-    stack: list[ast.AST] = [tree]
-    while stack:
-        node = stack.pop()
-        yield node
-        for value in node.__dict__.values():
-            if isinstance(value, ast.AST):
-                if not isinstance(value, ast.expr_context):
-                    stack.append(value)
-            elif type(value) is list:
-                stack.extend(item for item in value if isinstance(item, ast.AST))
-
-
 def newer_syntax(tree: ast.Module, text: str) -> list[Newer]:
     """Return every construct newer than 3.10, in the order of the text."""
     found: list[Newer] = []
-    for node in walk(tree) if _MAYBE.search(text) else ():
+    for node in nodes(tree) if _MAYBE.search(text) else ():
         check = _CHECKS.get(type(node).__name__)
         if check is not None:
             found += check(node)
@@ -143,4 +131,4 @@ def _is_async(node: ast.ListComp | ast.SetComp | ast.DictComp) -> bool:
     if any(generator.is_async for generator in node.generators):
         return True
     parts = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
-    return any(isinstance(child, ast.Await) for part in parts for child in ast.walk(part))
+    return any(isinstance(child, ast.Await) for part in parts for child in nodes(part))

@@ -6,6 +6,7 @@ import ast
 from typing import Any
 
 from auditor.errors import BudgetExceeded
+from auditor.frontend.walk import nodes
 from auditor.interp.graph import Kind
 from auditor.interp.machine import BreakSignal, ContinueSignal, Frame, Machine, RaiseSignal, ReturnSignal
 from auditor.interp.values import (
@@ -135,7 +136,7 @@ def _reads_settings(cls: Class) -> bool:
     if cls.reads_settings is None:
         cls.reads_settings = any(
             isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "parse_args")
-            for node in ast.walk(cls.node)
+            for node in nodes(cls.node)
         )
     return cls.reads_settings
 
@@ -154,7 +155,7 @@ def _is_cut(m: Machine, function: Function) -> bool:
     if len(m.frames) >= m.limits.call_depth or m.called[id(function.node)] > CALLS_PER_FUNCTION:
         return True
     active = sum(frame.scope.names is function.node for frame in m.frames)
-    if active >= 3 and not any(isinstance(node, _BRANCHES) for node in ast.walk(function.node)):
+    if active >= 3 and not any(isinstance(node, _BRANCHES) for node in nodes(function.node)):
         raise BudgetExceeded(f"calls of a recursion without an end ({function.name})", active)
     return active >= 3
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from auditor.frontend.walk import nodes
 from auditor.intake.commands import RunCommand
 from auditor.interp.analysis import Setting
 from auditor.interp.guards import LAUNCHER, code_defaults, solve_guards
@@ -35,9 +36,9 @@ def environment_names(program: Program) -> dict[str, str]:
     for module in (program.main, *program.helpers):
         if module.tree is None:
             continue
-        for node in ast.walk(module.tree):
+        for node in nodes(module.tree):
             for target, value in _assignments(node):
-                names = [name for name in map(_environment_name, ast.walk(value)) if name]
+                names = [name for name in map(_environment_name, nodes(value)) if name]
                 if len(names) == 1 and target:
                     found.setdefault(target, names[0])
     return found

@@ -15,6 +15,7 @@ from auditor.interp.iterate import elements
 from auditor.interp.join import join_values
 from auditor.interp.machine import Machine
 from auditor.interp.operators import binary, compare, settle, unary
+from auditor.interp.plain import PLAIN_ERRORS, plain_expression
 from auditor.interp.values import MISSING, External, Function, Instance, Scope, Sym, Text
 from auditor.model.source import Span
 
@@ -347,25 +348,50 @@ def _generate(m: Machine, e: Any, depth: int, found: list[Any]) -> None:
     generator = e.generators[depth]
     count, items = elements(m, evaluate(m, generator.iter))
     index, start = 0, len(m.nodes)
+    plain = None
     while index < count:
         assign(m, generator.target, items(index))
-        keep: bool | None = True
-        for condition in generator.ifs:
-            keep = truth(m, evaluate(m, condition))
-            if keep is False:
-                break
-        if keep is not False:
-            if depth + 1 < len(e.generators):
-                _generate(m, e, depth + 1, found)
-            elif isinstance(e, ast.DictComp):
-                found.append((evaluate(m, e.key), evaluate(m, e.value)))
-            else:
-                found.append(evaluate(m, e.elt))
+        if index == 1 and count > COMPREHENSION_EVENTS and len(m.nodes) == start:
+            plain = _plain_element(m, e)
+        plain = plain if plain is not None and _plain_step(m, plain, found) else None
+        if plain is None:
+            _element(m, e, depth, found)
         index += 1
         eventful = len(m.nodes) - start > 8
         limit = COMPREHENSION_EVENTS if eventful else COMPREHENSION_ITERATIONS
         if limit <= index < count - 1:
             index = count - 1
+
+
+def _element(m: Machine, e: Any, depth: int, found: list[Any]) -> None:
+    for condition in e.generators[depth].ifs:
+        if truth(m, evaluate(m, condition)) is False:
+            return
+    if depth + 1 < len(e.generators):
+        _generate(m, e, depth + 1, found)
+    elif isinstance(e, ast.DictComp):
+        found.append((evaluate(m, e.key), evaluate(m, e.value)))
+    else:
+        found.append(evaluate(m, e.elt))
+
+
+def _plain_element(m: Machine, e: Any) -> tuple[Any, ...] | None:
+    """Return (element, conditions...) as closures over plain numbers, for the comprehensions that list windows."""
+    if isinstance(e, ast.DictComp) or len(e.generators) > 1:
+        return None
+    made = tuple(plain_expression(m, part, e.generators[0].target) for part in (e.elt, *e.generators[0].ifs))
+    return None if None in made else made
+
+
+def _plain_step(m: Machine, plain: tuple[Any, ...], found: list[Any]) -> bool:
+    variables = m.frame.scope.variables
+    m.tick(len(plain))
+    try:
+        if all(condition(variables) for condition in plain[1:]):
+            found.append(plain[0](variables))
+    except PLAIN_ERRORS:
+        return False
+    return True
 
 
 def _named(m: Machine, e: ast.NamedExpr) -> Any:

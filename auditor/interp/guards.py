@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from auditor.frontend.walk import nodes
 from auditor.interp.templates import LogText, find_line, printed_templates
 from auditor.model.source import Program
 
@@ -40,14 +41,14 @@ def solve_guards(program: Program, names: dict[str, str], environ: dict[str, str
     calls = Counter(
         node.func.id if isinstance(node.func, ast.Name) else node.func.attr
         for tree in trees
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, (ast.Name, ast.Attribute))
     )
-    functions = {n.name: n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+    functions = {n.name: n for tree in trees for n in nodes(tree) if isinstance(n, ast.FunctionDef)}
     everywhere = Counter(t for tree in trees for t in _all_templates(tree))
     done: set[str] = set()
     for tree in trees:
-        for node in ast.walk(tree):
+        for node in nodes(tree):
             if not isinstance(node, ast.If):
                 continue
             mentioned = {n for n in _settings_in(node.test, names) - done if names[n] not in LAUNCHER}
@@ -69,7 +70,7 @@ def code_defaults(trees: list[ast.Module], names: dict[str, str], environ: dict[
     """Return setting -> present value: from the environment found so far, else the code default."""
     found: dict[str, Any] = {}
     for tree in trees:
-        for node in ast.walk(tree):
+        for node in nodes(tree):
             if isinstance(node, ast.Call) and len(node.args) >= 2 and isinstance(node.args[0], ast.Constant):
                 default = node.args[1]
                 if isinstance(node.args[0].value, str) and isinstance(default, ast.Constant):
@@ -97,14 +98,14 @@ def _plain(value: Any) -> Any:
 
 
 def _all_templates(tree: ast.Module) -> Iterator[tuple[str, ...]]:
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         for body in (getattr(node, "body", None), getattr(node, "orelse", None), getattr(node, "finalbody", None)):
             if isinstance(body, list):
                 yield from printed_templates(body)
 
 
 def _settings_in(test: ast.expr, names: dict[str, str]) -> set[str]:
-    return {name for node in ast.walk(test) for name in [_setting_name(node)] if name in names}
+    return {name for node in nodes(test) for name in [_setting_name(node)] if name in names}
 
 
 def _setting_name(node: ast.AST) -> str:
@@ -132,7 +133,7 @@ def _printed(
                     return line
     if depth:
         for statement in body:
-            for node in ast.walk(statement):
+            for node in nodes(statement):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                     called = functions.get(node.func.id)
                     if called is not None and calls[node.func.id] == 1:

@@ -130,6 +130,8 @@ class Machine:
         """BACKWARD nodes whose gradients no optimiser has been cleared of."""
         self.maybe = 0
         """Nesting of conditions that could not be decided."""
+        self.undecided = 0
+        """How many conditions could not be decided so far."""
         self.notes: list[Node] = []
         """NET, DYNAMIC, NATIVE and UNMODELLED events."""
         self.reached: set[tuple[str, int, int]] = set()

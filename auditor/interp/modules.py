@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from auditor.frontend.walk import nodes
 from auditor.interp.graph import Kind, Node, ancestors
 from auditor.interp.losses import is_target_of, make_loss
 from auditor.interp.machine import Machine
@@ -163,7 +164,7 @@ _DATA = Mark.TOKENS | Mark.HIDDEN | Mark.LOGITS | Mark.TRAIN
 
 def _returns(function: Function) -> bool:
     return isinstance(function.node, ast.Lambda) or any(
-        isinstance(node, ast.Return) and node.value is not None for node in ast.walk(function.node)
+        isinstance(node, ast.Return) and node.value is not None for node in nodes(function.node)
     )
 
 
@@ -242,9 +243,9 @@ def _reduction(receiver: Instance, name: str, kwargs: dict[str, Any]) -> str:
         return asked
     function = receiver.cls.lookup(name) if isinstance(receiver.cls, Class) else MISSING
     if isinstance(function, Function):
-        for node in ast.walk(function.node):
+        for node in nodes(function.node):
             if isinstance(node, ast.keyword) and node.arg == "reduction":
-                values = [part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant)]
+                values = [part.value for part in nodes(node.value) if isinstance(part, ast.Constant)]
                 if "none" in values:
                     return "none"
     return "mean"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from auditor.errors import BudgetExceeded
+from auditor.frontend.walk import nodes
 from auditor.interp.assign import assign, assign_names, delete
 from auditor.interp.classes import make_class
 from auditor.interp.expressions import evaluate, make_function, truth
@@ -15,6 +16,7 @@ from auditor.interp.iterate import elements
 from auditor.interp.join import join_scopes, join_values
 from auditor.interp.machine import BreakSignal, ContinueSignal, Frame, Loop, Machine, RaiseSignal, ReturnSignal
 from auditor.interp.operators import in_place
+from auditor.interp.plain import Plain, plain_body
 from auditor.interp.values import Instance, Sym
 from auditor.model.source import Span
 
@@ -25,7 +27,10 @@ LOOP_STEPS = 60_000
 LOOP_TOTAL = 300_000
 """Steps of all runs of one loop together, beyond which it is sampled from its start."""
 EVENT_ITERATIONS = 3
-"""Iterations of a loop in which something happens to data: the first three, then the last."""
+"""Iterations of a loop in which something happens to data, or that hangs on what is unknown: the first three, then
+the last."""
+PLAIN_WORTH = 8
+"""Iterations from which on it pays to compile the body of a loop over plain numbers."""
 KNOWN_ITERABLES = (list, tuple, range, str, bytes, dict, set, frozenset)
 """Values that are empty where they have no elements; of others it is not known."""
 
@@ -132,6 +137,7 @@ def both(m: Machine, first: Callable[[], None], second: Callable[[], None]) -> N
     scope = m.frame.scope
     before = dict(scope.variables)
     m.maybe += 1
+    m.undecided += 1
     try:
         left = _attempt(m, first)
         after_first = dict(scope.variables)
@@ -170,22 +176,26 @@ def _for(m: Machine, s: ast.For | ast.AsyncFor) -> None:
     loop = Loop(s, m.ident())
     frame = m.frame
     frame.loops.append(loop)
-    broken = skipped = False
-    start_events, start_steps, index = len(m.nodes), m.steps, 0
-    spent = m.spent[id(s)]
+    broken = skipped = eventful = False
+    start_events, start_undecided, start_steps, index = len(m.nodes), m.undecided, m.steps, 0
+    spent, plain = m.spent[id(s)], None
     try:
         while index < count:
             loop.iteration = index
             assign(m, s.target, items(index))
+            if index == 1 and count > PLAIN_WORTH and not eventful:
+                plain = plain_body(m, s.body, s.target)
             try:
-                execute(m, s.body)
+                if plain is None or not plain.step(frame.scope.variables):
+                    plain = None
+                    execute(m, s.body)
             except ContinueSignal:
                 pass
             except BreakSignal:
                 broken = True
                 break
             index += 1
-            eventful = len(m.nodes) > start_events
+            eventful = len(m.nodes) > start_events or m.undecided > start_undecided
             costly = index >= PURE_ITERATIONS or m.steps - start_steps > (LOOP_STEPS if spent < LOOP_TOTAL else 0)
             if index < count - 1 and (costly or eventful) and index >= EVENT_ITERATIONS:
                 index = count - 1
@@ -205,22 +215,27 @@ def _while(m: Machine, s: ast.While) -> None:
     loop = Loop(s, m.ident())
     frame = m.frame
     frame.loops.append(loop)
-    start_events, start_steps = len(m.nodes), m.steps
+    start_events, start_undecided, start_steps = len(m.nodes), m.undecided, m.steps
     spent = m.spent[id(s)]
     decided: bool | None = None
+    plain: Plain | None = None
     try:
         while True:
             m.tick()
             decided = truth(m, evaluate(m, s.test))
             if decided is False or (decided is None and loop.iteration >= 2) or loop.forced:
                 break
-            eventful = len(m.nodes) > start_events
+            eventful = len(m.nodes) > start_events or m.undecided > start_undecided
             costly = loop.iteration >= PURE_ITERATIONS or m.steps - start_steps > (
                 LOOP_STEPS if spent < LOOP_TOTAL else 0
             )
             loop.forced = (costly or eventful) and loop.iteration >= EVENT_ITERATIONS
+            if loop.iteration == 1 and decided and not eventful:
+                plain = plain_body(m, s.body)
             try:
-                execute(m, s.body)
+                if plain is None or loop.forced or not plain.step(frame.scope.variables):
+                    plain = None
+                    execute(m, s.body)
             except ContinueSignal:
                 pass
             except BreakSignal:
@@ -241,7 +256,7 @@ def _while(m: Machine, s: ast.While) -> None:
 
 def _doubt(frame: Frame, body: list[ast.stmt]) -> None:
     """Remember that a loop which may return was left early: what raises after it need not be reached."""
-    frame.doubtful |= any(isinstance(node, ast.Return) for statement in body for node in ast.walk(statement))
+    frame.doubtful |= any(isinstance(node, ast.Return) for statement in body for node in nodes(statement))
 
 
 def _last_resort(frame: Frame, orelse: list[ast.stmt]) -> bool:
@@ -250,7 +265,7 @@ def _last_resort(frame: Frame, orelse: list[ast.stmt]) -> bool:
 
 
 def _has_exit(body: list[ast.stmt]) -> bool:
-    return any(isinstance(node, (ast.Break, ast.Return, ast.Raise, ast.Yield)) for s in body for node in ast.walk(s))
+    return any(isinstance(node, (ast.Break, ast.Return, ast.Raise, ast.Yield)) for s in body for node in nodes(s))
 
 
 def _forget_counters(m: Machine, body: list[ast.stmt]) -> None:
@@ -265,7 +280,7 @@ def _counters(body: list[ast.stmt]) -> set[str]:
     return {
         node.target.id
         for statement in body
-        for node in ast.walk(statement)
+        for node in nodes(statement)
         if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name)
     }
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
+from auditor.frontend.parse import parse
 from auditor.model.logs import LineKind, LogFile
 
 _ENV_DEFAULT = re.compile(r"(environ(?:\.get\(|\[)\s*[\"'](\w+)[\"'])\s*,\s*[^)]*\)")
@@ -88,24 +89,39 @@ def _masked(lines: Iterable[str]) -> Counter[str]:
     return Counter(_ENV_DEFAULT.sub(r"\1)", line).strip() for line in lines)
 
 
+@lru_cache(maxsize=4)
 def _same_code(first: str, second: str) -> bool:
-    """Compare syntax trees without docstrings; what this Python does not parse is not the same."""
-    trees = []
-    for text in (first, second):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                trees.append(ast.dump(_bare(ast.parse(text))))
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+    """Compare syntax trees without docstrings; what this Python does not parse is not the same.
+
+    Kept for the last few pairs: the logs of three seeds print the same source.
+    """
+    trees = [parse(text.encode("utf-8", "surrogatepass")).tree for text in (second, first)]
+    return None not in trees and _alike(trees)
+
+
+def _alike(trees: list[ast.Module | None]) -> bool:
+    """Walk both trees side by side; the first difference ends it."""
+    todo: list[tuple[object, object]] = [(trees[0], trees[1])]
+    while todo:
+        left, right = todo.pop()
+        if type(left) is not type(right):
             return False
-    return trees[0] == trees[1]
+        if isinstance(left, ast.AST) and isinstance(right, ast.AST):
+            todo += [(_bare(left, name), _bare(right, name)) for name in left._fields]
+        elif isinstance(left, list) and isinstance(right, list):
+            if len(left) != len(right):
+                return False
+            todo += zip(left, right, strict=True)
+        elif left != right:
+            return False
+    return True
 
 
-def _bare(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(node, (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and body:
-            first = body[0]
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                node.body = body[1:]
-    return tree
+def _bare(node: ast.AST, name: str) -> object:
+    """Return a field of a node; a body without its docstring."""
+    value = getattr(node, name, None)
+    if name == "body" and value and isinstance(node, (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        first = node.body[0]
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+            return node.body[1:]
+    return value

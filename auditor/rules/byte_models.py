@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from auditor.frontend.walk import nodes
 from auditor.interp.analysis import Analysis
 from auditor.interp.graph import Kind
 from auditor.model.source import Program, Span
@@ -37,7 +38,7 @@ def _scoring_function(analysis: Analysis, program: Program) -> Iterator[tuple[as
     for module in (program.main, *program.helpers):
         if module.tree is None or (module.file, module.layer) != (headline.span.file, headline.span.layer):
             continue
-        for node in ast.walk(module.tree):
+        for node in nodes(module.tree):
             if isinstance(node, ast.FunctionDef) and node.lineno == headline.span.line:
                 yield node, headline.function, headline.span
 
@@ -46,23 +47,23 @@ def _called(node: ast.AST, program: Program) -> Iterator[ast.AST]:
     """Yield the submitted functions and methods that a function calls by name."""
     names = {
         part.func.attr if isinstance(part.func, ast.Attribute) else getattr(part.func, "id", "")
-        for part in ast.walk(node)
+        for part in nodes(node)
         if isinstance(part, ast.Call)
     }
     for module in (program.main, *program.helpers):
-        for part in ast.walk(module.tree) if module.tree is not None else ():
+        for part in nodes(module.tree) if module.tree is not None else ():
             if isinstance(part, ast.FunctionDef) and part.name in names and part.name not in _COMMON:
                 yield part
 
 
 def _byte_context(node: ast.AST) -> int | None:
     """Return the line where a context is shifted by one byte, or where a uniform distribution over bytes is used."""
-    for part in ast.walk(node):
+    for part in nodes(node):
         if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Div) and _is_256(part.right):
             return part.lineno
         if isinstance(part, ast.BinOp) and isinstance(part.op, (ast.BitOr, ast.Add, ast.BitXor)):
             for side in (part.left, part.right):
-                for inner in ast.walk(side):
+                for inner in nodes(side):
                     if isinstance(inner, ast.BinOp) and _is_byte_shift(inner):
                         return part.lineno
     return None
@@ -73,7 +74,7 @@ def _is_256(node: ast.expr) -> bool:
 
 
 def _is_byte_shift(node: ast.BinOp) -> bool:
-    constants = [v.value for c in (node.left, node.right) for v in ast.walk(c) if isinstance(v, ast.Constant)]
+    constants = [v.value for c in (node.left, node.right) for v in nodes(c) if isinstance(v, ast.Constant)]
     if isinstance(node.op, ast.LShift):
         return 8 in constants
     return isinstance(node.op, ast.Mult) and (256 in constants or 257 in constants)
@@ -83,7 +84,7 @@ def _takes_logarithm(node: ast.AST) -> bool:
     return any(
         isinstance(part, ast.Call)
         and (part.func.attr if isinstance(part.func, ast.Attribute) else getattr(part.func, "id", "")).startswith("log")
-        for part in ast.walk(node)
+        for part in nodes(node)
     )
 
 
@@ -95,7 +96,7 @@ def _native_byte_model(program: Program) -> bool:
         part.value
         for module in (program.main, *program.helpers)
         if module.tree is not None
-        for part in ast.walk(module.tree)
+        for part in nodes(module.tree)
         if isinstance(part, ast.Constant) and isinstance(part.value, str) and len(part.value) > 400
     ]
     return any(_C_SHIFT.search(text) and _C_LOG.search(text) and "uint8_t" in text for text in texts)

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 
 from auditor.errors import BudgetExceeded
-from auditor.frontend.newer import walk
+from auditor.frontend.walk import nodes
 from auditor.frontend.parse import decode, parse
 from auditor.limits import UnpackLimits
 from auditor.model.source import Layer, Opaque, Span, Unpacked
@@ -128,7 +128,7 @@ def _may_run_code(tree: ast.Module, text: str) -> bool:
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
     if "subprocess" in plain and len(tree.body) < 40:
         return True
-    return _SINK.search(plain) is not None and any(_names_sink(node) for node in walk(tree))
+    return _SINK.search(plain) is not None and any(_names_sink(node) for node in nodes(tree))
 
 
 def _names_sink(node: ast.AST) -> bool:
@@ -153,10 +153,10 @@ def _relevant(tree: ast.Module) -> frozenset[str]:
     """Return the functions from which a sink name can be reached, by a fixpoint over called names."""
     uses: dict[str, set[str]] = {}
     found: set[str] = set()
-    for node in walk(tree):
+    for node in nodes(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            names = {child.id for child in walk(node) if isinstance(child, ast.Name)}
-            names |= {c.attr for c in walk(node) if isinstance(c, ast.Attribute) and not _is_eval_mode(c)}
+            names = {child.id for child in nodes(node) if isinstance(child, ast.Name)}
+            names |= {c.attr for c in nodes(node) if isinstance(c, ast.Attribute) and not _is_eval_mode(c)}
             uses.setdefault(node.name, set()).update(names)
             if names & sinks.NAMES:
                 found.add(node.name)
@@ -170,7 +170,7 @@ def _relevant(tree: ast.Module) -> frozenset[str]:
 def _pending(tree: ast.Module, state: State) -> ast.Call | None:
     """Return a call that can run text and whose text the walk did not come to know."""
     known = {id(sink.node) for sink in state.sinks}
-    for node in walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Call) and id(node) not in known:
             function = node.func
             name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
@@ -181,7 +181,7 @@ def _pending(tree: ast.Module, state: State) -> ast.Call | None:
 
 def _unreached(tree: ast.Module, state: State) -> Iterator[Sink]:
     """Yield exec() calls that the walk did not come by and whose argument is no plain literal."""
-    for node in walk(tree):
+    for node in nodes(tree):
         if not isinstance(node, ast.Call) or id(node) in state.visited:
             continue
         if isinstance(node.func, ast.Name) and node.func.id in ("exec", "eval") and node.args:
@@ -217,4 +217,4 @@ def _choose(layer: Layer, found: list[Sink], file: str, opaque: list[Opaque]) ->
 
 
 def _nodes(tree: ast.Module) -> int:
-    return sum(not isinstance(node, (ast.Constant, ast.expr_context)) for node in walk(tree))
+    return sum(not isinstance(node, (ast.Constant, ast.expr_context)) for node in nodes(tree))

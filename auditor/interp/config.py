@@ -111,9 +111,13 @@ def declared(program: Program, commands: tuple[RunCommand, ...], evidence: Evide
                 settings[variable] = Setting(shown, f"{log.file}:{line}")
             elif "_" in name:
                 overrides[name] = value
+    printed = frozenset(overrides)
     for solved in solve_guards(
         program, names, {**environ}, log_text(evidence.logs, log.file if log is not None else None)
     ):
+        if solved.setting in printed and log is not None and solved.file != log.file:
+            # Another run of the same script: the log of the claimed number prints the setting itself.
+            continue
         environ[solved.variable] = solved.value
         overrides.pop(solved.setting, None)
         settings[solved.variable] = Setting(solved.value, solved.origin)

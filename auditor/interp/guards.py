@@ -29,7 +29,14 @@ class Solved:
     setting: str
     variable: str
     value: str
-    origin: str
+    file: str
+    """The log whose line determines it."""
+    line: int
+
+    @property
+    def origin(self) -> str:
+        """Say where the value comes from."""
+        return f"guard solved from {self.file}:{self.line}"
 
 
 def solve_guards(program: Program, names: dict[str, str], environ: dict[str, str], text: LogText) -> Iterator[Solved]:
@@ -172,7 +179,7 @@ def _solve(
     for setting in sorted(mentioned):
         for value in _CANDIDATES:
             if _holds(test, names, {**defaults, setting: value}) is wanted:
-                yield Solved(setting, names[setting], str(value), f"guard solved from {line[0]}:{line[1]}")
+                yield Solved(setting, names[setting], str(value), *line)
                 return
 
 

@@ -56,8 +56,12 @@ def find_leaks(nodes: list[Node], learned: list[Learned], scores: tuple[Score, .
             found.setdefault(leak.way, []).append(leak)
             count = min(leak.overlap.count, score.counted.count)
             affected[leak.way] = affected.get(leak.way, 0) + count
+    rescored = {leak.learned.span for leak in found.get(Way.SECOND_PASS, ())}
     made = []
     for way, leaks in found.items():
+        if way is Way.BEFORE_SCORING and all(leak.learned.span in rescored for leak in leaks):
+            # The first scores of these positions were left out of the sample; those of their neighbours were not.
+            continue
         widest = max(leaks, key=lambda leak: leak.overlap.count)
         share = affected[way] / total
         if share > TOLERATED_SHARE:
@@ -73,6 +77,7 @@ class _Index:
         self.backwards = [n for n in nodes if n.kind is Kind.BACKWARD]
         self.steps = [n for n in nodes if n.kind in (Kind.STEP, Kind.PARAM_WRITE)]
         self.train_spans = {n.span for n in self.backwards if any(learned[p.index].train_data for p in n.parents)}
+        self.train_frames = {frame for n in self.backwards if n.span in self.train_spans for frame in n.frames}
         self.losses = [n for n in nodes if n.kind is Kind.LOSS and n.region]
         self.descended_losses = {
             n.index for b in self.backwards for p in b.parents for n in ancestors(p, into_state=False, cap=200)
@@ -183,7 +188,8 @@ def _way(learned: Node, applied: Node | None, score: Score, index: _Index, frame
     if inside and _shares_epoch(learned, score.loss):
         return Way.LATER_EPOCH
     own = set(learned.frames) - set(score.loss.frames) or {learned.frames[-1]}
-    if inside:
+    if inside and frame not in index.train_frames:
+        # In a function that also trains, a score before the learning is one of its validations, not a first pass.
         own.add(frame)
     earlier = (n for n in index.losses if n.index < learned.index and own & set(n.frames) and n.region & overlap)
     if any(n.index not in index.descended_losses for n in earlier):

@@ -84,7 +84,15 @@ def differing_settings(logs: Sequence[LogFile]) -> Iterator[Difference]:
             continue
         value, line = base.hyperparameters[name]
         for other in with_block[1:]:
-            if name in other.settings_block and other.hyperparameters[name][0] != value:
+            if name in other.settings_block and not _same(value, other.hyperparameters[name][0]):
                 theirs = other.hyperparameters[name]
                 yield Difference(name, (base.file, value, line), (other.file, theirs[0], theirs[1]))
                 break
+
+
+def _same(first: str, second: str) -> bool:
+    """Say whether two printed values are one: the same text, or the same number in other digits."""
+    try:
+        return first == second or float(first) == float(second)
+    except ValueError:
+        return False

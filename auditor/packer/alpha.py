@@ -55,6 +55,8 @@ class _Walk:
         self.seen: dict[str, set[str]] = {}
         self.globals = _Names(self.seen)
         self.texts: list[tuple[str, str]] = []
+        self.owned: dict[CodeType, frozenset[str]] = {}
+        """Class body -> the attributes it binds (asked for at every name in it, and dis is slow)."""
 
     def same(self, old: CodeType, new: CodeType, classlike: bool, outer: _Names | None = None) -> str:
         """Return the first difference between two code objects, "" where there is none."""
@@ -107,7 +109,10 @@ class _Walk:
 
     def _class_name(self, operation: str, old: str, new: str, owner: CodeType) -> str:
         """A class body binds attributes, which keep their names, and reads them and globals by one operation."""
-        own = {s.argval for s in dis.get_instructions(owner) if s.opname == "STORE_NAME"}
+        own = self.owned.get(owner)
+        if own is None:
+            bound = (s.argval for s in dis.get_instructions(owner) if s.opname == "STORE_NAME")
+            own = self.owned[owner] = frozenset(bound)
         if operation != "LOAD_NAME" or old in own:
             return "" if old == new else f"class attribute {old} became {new}"
         return "" if self.globals.pair(old, new) else f"class body: {old} became {new}"

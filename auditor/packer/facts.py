@@ -8,6 +8,8 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
+from auditor.packer.walk import nodes
+
 EVALUATORS = frozenset({"eval", "exec", "execfile"})
 NAME_ATTRIBUTES = frozenset({"__name__", "__qualname__", "__class__", "__module__", "__repr__", "__mro__", "__bases__"})
 SOURCE_READERS = frozenset({"triton", "inspect", "getsource", "linecache", "script"})
@@ -43,7 +45,7 @@ class Facts:
     """`inspect` or `signature` is in use: parameter names are visible."""
 
 
-class _Walk(ast.NodeVisitor):
+class _Walk:
     def __init__(self) -> None:
         self.keywords: set[str] = set()
         self.strings: set[str] = set()
@@ -69,7 +71,6 @@ class _Walk(ast.NodeVisitor):
             self.local_readers.append(node)
         elif called == "globals":
             self.module_readers.append(called)
-        self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         self.attributes.add(node.attr)
@@ -78,7 +79,6 @@ class _Walk(ast.NodeVisitor):
             self.name_readers.append(node.attr)
         if (node.attr in ("modules", "__main__") and base == "sys") or node.attr == "__globals__":
             self.module_readers.append(f"{base}.{node.attr}")
-        self.generic_visit(node)
 
     def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
@@ -105,13 +105,15 @@ class _Walk(ast.NodeVisitor):
             elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 self.attributes.add(statement.name)
             self.attributes.update(t.id for t in targets if isinstance(t, ast.Name))
-        self.generic_visit(node)
 
 
 def gather(tree: ast.Module) -> Facts:
     """Collect the facts of `tree`."""
     walk = _Walk()
-    walk.visit(tree)
+    for node in nodes(tree):
+        look = getattr(walk, f"visit_{type(node).__name__}", None)
+        if look is not None:
+            look(node)
     pickles = [m for m in ("pickle", "cloudpickle", "multiprocessing") if m in walk.modules]
     seen = walk.modules | walk.attributes | walk.names
     return Facts(

@@ -14,6 +14,7 @@ from auditor.packer.facts import Facts, gather
 from auditor.packer.options import Level, PackOptions
 from auditor.packer.passes import Withheld
 from auditor.packer.printing import print_tree, same_tree
+from auditor.packer.walk import nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def _renamed(tree: ast.Module, plain: str, facts: Facts, options: PackOptions, n
 
 def _typed_params(tree: ast.Module) -> bool:
     """Say whether the tree uses type parameters or aliases (3.12), whose scopes are not modelled."""
-    return any(getattr(n, "type_params", None) or type(n).__name__ == "TypeAlias" for n in ast.walk(tree))
+    return any(getattr(n, "type_params", None) or type(n).__name__ == "TypeAlias" for n in nodes(tree))
 
 
 def minify(source: str, options: PackOptions) -> list[Minified]:

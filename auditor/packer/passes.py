@@ -17,6 +17,7 @@ from python_minifier.transforms.constant_folding import FoldConstants
 
 from auditor.packer.facts import Facts
 from auditor.packer.pins import compiled, last_word, opaque, words
+from auditor.packer.walk import nodes
 
 Block = list[ast.stmt]
 Node = TypeVar("Node", bound=ast.AST)
@@ -32,9 +33,10 @@ class Withheld:
 
 def rewrite_blocks(tree: Node, edit: Callable[[Block, ast.AST], Block]) -> Node:
     """Replace every statement list below `tree` by `edit(list, owner)`, innermost first."""
-    for node in ast.walk(tree):
-        for name, value in ast.iter_fields(node):
-            if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
+    for node in nodes(tree):
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if type(value) is list and value and isinstance(value[0], ast.stmt):
                 setattr(node, name, edit(value, node))
     return tree
 
@@ -114,7 +116,7 @@ class _Annotations(ast.NodeTransformer):
         """Say whether the bare annotation is what makes `name` local to its function."""
         if not isinstance(self.owner, (ast.FunctionDef, ast.AsyncFunctionDef)):
             return False
-        stores = [n for n in ast.walk(self.owner) if isinstance(n, ast.Name) and n.id == name]
+        stores = [n for n in nodes(self.owner) if isinstance(n, ast.Name) and n.id == name]
         return sum(isinstance(n.ctx, ast.Store) for n in stores) < 2
 
 
@@ -123,7 +125,7 @@ def drop_annotations(tree: ast.Module, facts: Facts) -> ast.Module | Withheld:
     decorators)."""
     if facts.annotation_reader:
         return Withheld("annotations", "annotations or signatures are read")
-    every = {n.name: n for n in ast.walk(tree) if isinstance(n, ast.ClassDef)}
+    every = {n.name: n for n in nodes(tree) if isinstance(n, ast.ClassDef)}
     plain: set[str] = set()
     for _ in range(4):
         plain |= {name for name, node in every.items() if _plain_class(node, plain)}
@@ -156,25 +158,61 @@ def imports(tree: ast.Module, facts: Facts) -> ast.Module | Withheld:
     return rewrite_blocks(tree, edit)
 
 
-def constants(tree: ast.Module, facts: Facts) -> ast.Module | Withheld:
-    """Evaluate constant arithmetic where the result is shorter.
+FOLDABLE = (ast.BinOp, ast.BoolOp, ast.Compare, ast.UnaryOp)
+
+
+def _constant_only(node: ast.AST) -> bool:
+    """Say whether an expression is made of constants and operators alone."""
+    if isinstance(node, ast.Constant):
+        return True
+    return isinstance(node, FOLDABLE) and all(
+        _constant_only(child) for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)
+    )
+
+
+def _fold(node: ast.expr) -> ast.expr:
+    """Return the shortest spelling of a constant expression.
 
     The folder hangs links on nodes, and CPython shares operator nodes between all trees: they are taken off again.
     """
-    touched = list(ast.walk(tree))
-    add_parent(tree)
-    add_namespace(tree)
-    folded = FoldConstants()(tree)
+    statement = ast.Expr(node)
+    module = ast.Module([statement], [])
+    touched = list(ast.walk(module))
+    add_parent(module)
+    add_namespace(module)
+    folded = FoldConstants()(module)
     assert isinstance(folded, ast.Module)
-    for node in (*touched, *ast.walk(folded)):
-        for name in set(vars(node)) - {*node._fields, *node._attributes}:
-            delattr(node, name)
-    return folded
+    for one in (*touched, *ast.walk(folded)):
+        for name in set(vars(one)) - {*one._fields, *one._attributes}:
+            delattr(one, name)
+    last = folded.body[0]
+    assert isinstance(last, ast.Expr)
+    return last.value
+
+
+def constants(tree: ast.Module, facts: Facts) -> ast.Module | Withheld:
+    """Evaluate constant arithmetic where the result is shorter; only whole constant expressions are looked at."""
+    done: set[int] = set()
+
+    def folded(value: ast.AST) -> ast.AST:
+        if isinstance(value, FOLDABLE) and id(value) not in done and _constant_only(value):
+            done.update(map(id, nodes(value)))
+            return _fold(value)
+        return value
+
+    for node in nodes(tree):
+        for name in node._fields if id(node) not in done else ():
+            value = getattr(node, name, None)
+            if type(value) is list:
+                value[:] = [folded(item) for item in value]
+            elif isinstance(value, FOLDABLE):
+                setattr(node, name, folded(value))
+    return tree
 
 
 def returns(tree: ast.Module, facts: Facts) -> ast.Module | Withheld:
     """Spell `return None` as `return` and drop it where it ends a function."""
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Return) and isinstance(node.value, ast.Constant) and node.value.value is None:
             node.value = None
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and len(node.body) > 1:
@@ -275,7 +313,7 @@ def _mentions(tree: ast.Module) -> dict[str, int]:
     found: dict[str, int] = {}
     for statement in tree.body:
         own = getattr(statement, "name", None)
-        for node in ast.walk(statement):
+        for node in nodes(statement):
             spelled = [node.id] if isinstance(node, ast.Name) else list(getattr(node, "names", []))
             for name in spelled:
                 if isinstance(name, str) and name != own:
@@ -328,4 +366,4 @@ def apply(
         else:
             tree = result
             applied.append(name)
-    return ast.fix_missing_locations(tree), tuple(applied), tuple(withheld)
+    return tree, tuple(applied), tuple(withheld)

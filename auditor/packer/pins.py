@@ -11,6 +11,7 @@ import builtins
 
 from auditor.packer.facts import Facts
 from auditor.packer.scopes import Binding, Scope, ScopeTree
+from auditor.packer.walk import nodes
 
 COMPILING = frozenset(
     [
@@ -97,8 +98,9 @@ FORMATTERS = frozenset({"print", "str", "repr", "ascii", "format", "log", "log0"
 
 def words(node: ast.AST) -> set[str]:
     """Return every identifier in an expression (names and attributes)."""
-    found = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-    return found | {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)}
+    below = nodes(node)
+    found = {n.id for n in below if isinstance(n, ast.Name)}
+    return found | {n.attr for n in below if isinstance(n, ast.Attribute)}
 
 
 def last_word(node: ast.expr) -> str:
@@ -164,7 +166,7 @@ def _argument_reason(binding: Binding, facts: Facts, local: set[str]) -> str:
 
 
 def _makes(value: ast.AST, local: set[str]) -> bool:
-    return any(isinstance(n, ast.Call) and last_word(n.func) in local for n in ast.walk(value))
+    return any(isinstance(n, ast.Call) and last_word(n.func) in local for n in nodes(value))
 
 
 def _prints_objects(tree: ScopeTree, local: set[str]) -> bool:
@@ -172,7 +174,7 @@ def _prints_objects(tree: ScopeTree, local: set[str]) -> bool:
     module = tree.module.node or ast.Module([], [])
     holders: set[str] = set()
     shown: list[ast.expr] = []
-    for node in ast.walk(module):
+    for node in nodes(module):
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None and _makes(node.value, local):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             holders |= {last_word(e) for t in targets for e in (t.elts if isinstance(t, ast.Tuple) else [t])}
@@ -224,18 +226,17 @@ def _read_scopes(tree: ScopeTree, facts: Facts) -> dict[Scope, str]:
     """Return the scopes whose names are visible to eval, exec, locals(), vars() or dir(), with the call's name."""
     wanted = {id(call): last_word(call) for call in (*facts.evaluators, *facts.local_readers)}
     everywhere = {id(call) for call in facts.evaluators}
-    found: dict[Scope, str] = {}
+    holders: dict[int, list[Scope]] = {}
     for scope in tree.scopes if wanted else ():
-        for node in ast.walk(scope.node) if scope.node is not None else ():
-            if id(node) in wanted and (id(node) in everywhere or _innermost(tree, scope, node)):
-                found[scope] = wanted[id(node)]
+        for node in nodes(scope.node) if scope.node is not None else ():
+            if id(node) in wanted:
+                holders.setdefault(id(node), []).append(scope)
+    found: dict[Scope, str] = {}
+    for call, scopes in holders.items():
+        # Scopes are listed outermost first, so the last holder is the call's own.
+        for scope in scopes if call in everywhere else scopes[-1:]:
+            found[scope] = wanted[call]
     return found
-
-
-def _innermost(tree: ScopeTree, scope: Scope, call: ast.AST) -> bool:
-    """Say whether no scope inside `scope` holds the call."""
-    inner = [s for s in tree.scopes if s is not scope and scope in _enclosing(s) and s.node is not None]
-    return not any(call is n for s in inner if s.node is not None for n in ast.walk(s.node))
 
 
 def _signature_words(node: ast.AST) -> set[str]:

@@ -16,14 +16,20 @@ from auditor.frontend.fstrings import scan
 
 def same_tree(left: ast.AST, right: ast.AST) -> bool:
     """Compare two trees without positions and kinds of quotes."""
-    return _dump(left) == _dump(right)
-
-
-def _dump(tree: ast.AST) -> str:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and node.kind is not None:
-            node.kind = None
-    return ast.dump(tree)
+    pairs: list[tuple[object, object]] = [(left, right)]
+    for one, other in pairs:
+        if type(one) is not type(other):
+            return False
+        if isinstance(one, ast.AST):
+            names = [name for name in one._fields if name != "kind"]
+            pairs += [(getattr(one, name, None), getattr(other, name, None)) for name in names]
+        elif isinstance(one, list) and isinstance(other, list):
+            if len(one) != len(other):
+                return False
+            pairs += zip(one, other, strict=True)
+        elif one is not other and repr(one) != repr(other):
+            return False
+    return True
 
 
 def portable(text: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from auditor.packer.pins import last_word
 from auditor.packer.scopes import Binding, analyse
+from auditor.packer.walk import children, nodes
 
 PATH_WRAPPERS = frozenset(
     {"Path", "PurePath", "str", "fspath", "abspath", "realpath", "resolve", "absolute", "expanduser"}
@@ -86,7 +87,7 @@ class _Follower:
         self.texts: set[Binding | str] = set()
         self.files: set[Binding | str] = set()
         self.problem = ""
-        self.nodes = list(ast.walk(tree))
+        self.nodes = nodes(tree)
         self.functions: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] = {}
         for node in self.nodes:
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -188,7 +189,7 @@ class _Follower:
 
     def check_uses(self, tree: ast.Module) -> None:
         """Give up where the own path goes somewhere that is not known to leave the file's text alone."""
-        parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+        parents = {child: node for node in nodes(tree) for child in children(node)}
         for node in parents:
             user = parents[node]
             if not self.is_path(node) or self.is_path(user) or isinstance(getattr(node, "ctx", None), ast.Store):
@@ -247,5 +248,4 @@ def rewrite(tree: ast.Module) -> SelfRead:
         _latin_read(call)
     for call in own:
         call.args, call.keywords = [ast.Constant(LATIN)], []
-    ast.fix_missing_locations(tree)
     return SelfRead(len(reads))

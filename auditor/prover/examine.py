@@ -46,6 +46,8 @@ class Session:
     confinement: str = ""
     cpu_seconds: float = 0.0
     keep: Callable[[str, dict[str, bytes]], None] | None = None
+    left_out: tuple[str, ...] = ()
+    """Settings deduced from logs under which the script crashed."""
 
     def left(self) -> float:
         return self.deadline - time.monotonic()
@@ -212,13 +214,23 @@ def stream_tests(session: Session, found: Examination, suffix: np.ndarray) -> No
     found.leak = found.order.witness
     if valid and found.leak is None and found.order.order == "stream":
         sum_tests(found, again, own)
+        if own and not any(s.first is not None for s in found.sums) and session.left() > 10:
+            found.sums.clear()
+            sums_by_forks(session, found, dict([min(own.items())]), from_start=True)
 
 
 def own_order_sums(session: Session, found: Examination) -> None:
     """Sum the vocabulary at one tested token, for a scorer in an order of its own: its score sums to 1."""
     assert found.order is not None
     own = dict(found.order.first[-1:])
-    branches = tuple(plan.sum_branches(found.mini, found.site, own))
+    sums_by_forks(session, found, own)
+    if not any(s.first is not None for s in found.sums) and session.left() > 10:
+        found.sums.clear()
+        sums_by_forks(session, found, own, from_start=True)
+
+
+def sums_by_forks(session: Session, found: Examination, own: dict[int, int], from_start: bool = False) -> None:
+    branches = tuple(plan.sum_branches(found.mini, found.site, own, from_start))
     logs = session.run("sum", found.mini, (Variant("again", {}, branches),), only=[found.site.key])
     sum_tests(found, logs, own)
 

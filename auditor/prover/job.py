@@ -15,6 +15,10 @@ import numpy as np
 from auditor.prover import data
 from auditor.prover.table import STUBS, TABLE, WIDTH_ROWS
 
+LAUNCHED = {
+    "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500",
+}  # fmt: skip
+"""What torchrun sets for one process."""
 CHILD = Path(__file__).parent / "child"
 
 
@@ -33,6 +37,8 @@ class Script:
     environment: Mapping[str, str] = field(default_factory=dict)
     """The reconstructed run environment."""
     argv: tuple[str, ...] = ()
+    doubtful: tuple[frozenset[str], ...] = ()
+    """Sets of names to leave out of the environment, in turn, where the script crashes under it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class Shape:
     """True keeps the model's own width and heads."""
     scale: int = 1
     """How many times longer the text is."""
+    launched: bool = False
+    """True sets what torchrun sets for the only rank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +123,7 @@ def sandbox_files(
         "hook": hook,
         "script": script.name,
         "argv": list(script.argv),
-        "environment": dict(script.environment),
+        "environment": {**script.environment, **(LAUNCHED if mini.shape.launched else {})},
         "exact": {"VOCAB_SIZE": str(mini.tokenizer.vocab), "WORLD_SIZE": "1", "RANK": "0", "LOCAL_RANK": "0"},
         "table": table_for(mini.shape),
         "stubs": STUBS,

@@ -16,6 +16,9 @@ SUFFIX = 0.5
 """From here on the suffix test changes every token."""
 SUM_SHARES = (0.92, 0.8, 0.68, 0.5)
 """Where, beside the last position, the vocabulary is summed: late, so that caches are filled."""
+BATCH_GAP = 32
+"""Moments between two logged entries from which on a forward pass lies between them: windows of one batch were 7 to 9
+apart in the scripts looked at, batches 149 and more."""
 CONTEXT = 4
 """Tokens before a position that must have occurred earlier for it to be a place where n-gram caches act."""
 
@@ -86,15 +89,28 @@ def stop_at(site: Site, element: int, stream_order: bool) -> int:
     return site.first + int(site.owners[element]) + 1
 
 
-def sum_branches(mini: Miniature, site: Site, own: dict[int, int]) -> Iterator[Branch]:
-    """Yield, per position with known own element, one fork per token id just before that element's entry."""
+def sum_branches(mini: Miniature, site: Site, own: dict[int, int], from_start: bool = False) -> Iterator[Branch]:
+    """Yield, per position with known own element, one fork per token id before the batch that holds that element.
+
+    `from_start` forks before the whole evaluation instead: dearer, and never too late.
+    """
     for position, element in own.items():
         entry = int(site.owners[element])
-        at = int(site.times[entry - 1]) + 1 if entry > 0 else site.start
+        at = site.start if from_start else batch_start(site, entry)
         for token in range(mini.tokenizer.vocab):
             if token != int(mini.stream[position]):
                 name = f"sum-{position}-{token}"
                 yield Branch(name, at, {position: token}, site.key, site.first + entry + 1)
+
+
+def batch_start(site: Site, entry: int) -> int:
+    """Return a moment before the tokens of the batch that ends in `entry` were fetched.
+
+    Windows of one batch are logged one after another once all are computed; between batches lies a forward pass,
+    hundreds of moments. The last entry before such a gap belongs to another batch.
+    """
+    gaps = np.flatnonzero(np.diff(site.times[: entry + 1]) >= BATCH_GAP)
+    return int(site.times[int(gaps[-1])]) if gaps.size else site.start
 
 
 def own_in_stream_order(mini: Miniature, site: Site) -> dict[int, int]:

@@ -24,6 +24,10 @@ from auditor.rules.data import Edition
 RANKS = frozenset({"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "NPROC_PER_NODE"})
 """Never set: one process, as a run without torchrun."""
 
+PRINTED_EMPTY = frozenset({"None", "set()", "[]", "()", "{}"})
+"""What a print shows of a setting that was not given; the code's default says the same."""
+PRINTED_LIST = re.compile(r"[\[({][\s\w.,+-]*[\])}]")
+
 
 class NoScript(PgolfError):
     """The submission has no script that this Python can parse."""
@@ -41,15 +45,36 @@ def prepare(
     if program.main.tree is None:
         raise NoScript(f"the script does not parse: {program.main.host_error}")
     command = best_command(submission, limits)
-    environment = {n: s.value for n, s in declared.items() if s.origin != "code default" and "$" not in s.value}
+    environment = {n: s.value for n, s in declared.items() if s.origin != "code default" and readable(s.value)}
     return Script(
         name=submission.script.rsplit("/", 1)[-1],
         source=text_of(program.main),
         helpers={m.name: text_of(m) for m in program.helpers if m.tree is not None and m.name.isidentifier()},
         files=files_of(submission, limits),
-        environment={n: v for n, v in environment.items() if n not in RANKS},
+        environment={n: unprinted(v) for n, v in environment.items() if n not in RANKS},
         argv=arguments(command),
+        doubtful=doubtful_of(declared),
     )
+
+
+def doubtful_of(declared: Mapping[str, Setting]) -> tuple[frozenset[str], ...]:
+    """Return what to leave out, in turn, where the script crashes: settings deduced from logs, then printed ones."""
+    solved = frozenset(n for n, s in declared.items() if s.origin.startswith("guard solved"))
+    printed = frozenset(n for n, s in declared.items() if re.search(r"\.(log|txt|out)\b.*:\d+$", s.origin))
+    return tuple(names for names in (solved, solved | printed) if names)
+
+
+def readable(value: str) -> bool:
+    """Say whether a setting can be given as found: no shell variable, no torn or empty print of a container."""
+    opened, closed = (sum(value.count(c) for c in kind) for kind in ("([{", ")]}"))
+    return "$" not in value and opened == closed and value not in PRINTED_EMPTY
+
+
+def unprinted(value: str) -> str:
+    """Return a list that was printed in Python's notation as scripts read one: items between commas."""
+    if PRINTED_LIST.fullmatch(value):
+        return ",".join(item.strip() for item in value[1:-1].split(",") if item.strip())
+    return value
 
 
 def text_of(module: Module) -> str:

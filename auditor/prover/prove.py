@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from auditor.errors import BudgetExceeded
@@ -18,6 +19,7 @@ from auditor.prover.proof import Condition, MetricTested, Proof
 CONDITIONS = frozenset({"c1", "c2", "c3", "c4"})
 SMALL = Shape("small")
 LADDER = (
+    (r"torchrun|distributed|process group|\bRANK\b", Shape("as launched by torchrun", launched=True)),
     (r"too short|too few tokens|not enough tokens", Shape("twice the text", scale=2)),
     (r"view.*as|uint16|int16|bfloat16|half|dtype", Shape("real half precision", real_halves=True)),
     (r"vocab|piece|byte|token id|tokenizer", Shape("320 pieces", vocab=320, byte_fallback=True)),
@@ -75,17 +77,36 @@ def keeper(folder: Path | None) -> Callable[[str, dict[str, bytes]], None] | Non
 
 
 def climb(session: ex.Session) -> tuple[ex.Examination, Shape]:
-    """Try the small shape, then the one its failure asks for; the first failure is reported when both fail."""
+    """Try the small shape, then what its failure asks for, then fewer deduced settings.
+
+    The first failure is reported when none reaches the metric.
+    """
     shape, first = SMALL, None
+    doubtful = list(session.script.doubtful)
     while True:
         try:
             return ex.examine(session, miniature(shape, session.limits.targets, 1)), shape
-        except ex.Undecided as reason:
-            following = next_shape(str(reason), shape) if reason.reason_class == "crash" else None
+        except (ex.Undecided, JobFailed) as reason:
+            crashed = isinstance(reason, ex.Undecided) and reason.reason_class == "crash"
+            following = next_shape(str(reason), shape) if crashed else None
             first = first or reason
-            if following is None or session.left() < 20:
+            if session.left() < 20 or (not crashed and reason is first):
+                raise first from None
+            if following is None and doubtful:
+                leave_out(session, doubtful.pop(0))
+                following = SMALL
+            if following is None:
                 raise first from None
             shape = following
+
+
+def leave_out(session: ex.Session, names: frozenset[str]) -> None:
+    """Go on without the settings `names`, which were deduced and not given by a run command."""
+    script = session.script
+    session.progress(f"without settings deduced from logs: {len(names)}")
+    kept = {name: value for name, value in script.environment.items() if name not in names}
+    session.left_out = tuple(sorted(names & script.environment.keys()))
+    session.script = replace(script, environment=kept)
 
 
 def next_shape(error: str, tried: Shape) -> Shape | None:
@@ -162,8 +183,15 @@ def conclude(
         confinement=session.confinement,
         seconds=time.monotonic() - started,
         cpu_seconds=session.cpu_seconds,
-        notes=tuple(found.notes),
+        notes=(*found.notes, *left_out_note(session)),
     )  # fmt: skip
+
+
+def left_out_note(session: ex.Session) -> tuple[str, ...]:
+    if not session.left_out:
+        return ()
+    names = ", ".join(session.left_out[:12]) + (", ..." if len(session.left_out) > 12 else "")
+    return (f"left at the code's defaults, as the script crashed under what logs say of them: {names}",)
 
 
 def outcome_of(session: ex.Session, found: ex.Examination, confirmed: bool | None) -> tuple[Outcome, str, str]:

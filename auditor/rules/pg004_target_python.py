@@ -25,8 +25,9 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
             yield ctx.violation(_message(ctx, module, newer), newer[0].span, steps)
     if clean and ctx.program.main.tree is not None:
         layers = len(ctx.program.main.unpacked.layers)
-        what = "the script" if layers == 1 else f"the script and its {layers - 1} decoded layer(s)"
-        yield ctx.established(f"{what} parse on Python {target} (built-in rules, whatever Python runs pgolf)")
+        decoded = f"its {layers - 1} decoded layer" + ("s" if layers > 2 else "")
+        what = "the script parses" if layers == 1 else f"the script and {decoded} parse"
+        yield ctx.established(f"{what} on Python {target} (built-in rules, whatever Python runs pgolf)")
 
 
 def _message(ctx: RuleContext, module: Module, newer: list[SyntaxProblem]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from auditor.intake.manifest import read_manifest
+from auditor.intake.manifest import claim_of, read_manifest
 from auditor.model.finding import Effect, Finding, Pass
 from auditor.model.source import Span
 from auditor.rules.context import RuleContext
@@ -17,14 +17,21 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     if manifest.path is None:
         yield ctx.violation(manifest.problem, effect=Effect.NOTE)
         return
-    place = Span(manifest.path, 0, 1)
+    place, claim = Span(manifest.path, 0, 1), ctx.evidence.claim
     if manifest.problem:
         yield ctx.violation(
             f"{manifest.path} is {manifest.problem}; what it says below was read leniently",
             place,
             effect=for_track(ctx, Effect.REVIEW),
         )
-    elif ctx.evidence.claim.bpb is None:
-        yield ctx.violation(f"no val_bpb is claimed: {ctx.evidence.claim.problem}", place, effect=Effect.NOTE)
+    elif claim.bpb is None:
+        yield ctx.violation(f"no val_bpb is claimed: {claim.problem}", place, effect=Effect.NOTE)
+    elif claim_of(manifest).bpb is None:
+        yield ctx.violation(
+            f"{manifest.path} claims no val_bpb ({claim.problem}); the {claim.bpb:g} that is compared stands in "
+            f"{'the folder name' if claim.source == 'folder name' else claim.source}",
+            place,
+            effect=Effect.NOTE,
+        )
     else:
-        yield ctx.established(f"{manifest.path} is valid and claims {ctx.evidence.claim.bpb:g}")
+        yield ctx.established(f"{manifest.path} is valid and claims {claim.bpb:g}")

@@ -72,6 +72,8 @@ _BUILTINS: Mapping[str, Callable[..., Any]] = {
     "sorted": sorted,
     "set": set,
 }
+_TYPES: Mapping[str, Callable[..., Any]] = {"int": int, "float": float, "str": str, "bool": bool}
+"""Types that scripts hand to helpers: `env("DIM", 512, int)`."""
 _METHODS = frozenset(
     ("lower", "upper", "strip", "lstrip", "rstrip", "split", "startswith", "endswith", "replace", "isdigit")
 )
@@ -119,7 +121,7 @@ class Folder:
         return node.value
 
     def _name(self, node: ast.Name, local: Mapping[str, Any], depth: int) -> Any:
-        return local.get(node.id, self.names.get(node.id, UNKNOWN))
+        return local.get(node.id, self.names.get(node.id, _TYPES.get(node.id, UNKNOWN)))
 
     def _attribute(self, node: ast.Attribute, local: Mapping[str, Any], depth: int) -> Any:
         owner = self.fold(node.value, local, depth)
@@ -202,8 +204,13 @@ class Folder:
         if name is not None and name in self.functions:
             named = {key: self.fold(value, local, depth) for key, value in keywords.items()}
             return self._helper(self.functions[name], arguments, named, depth)
+        if name in _GROUPS and not arguments:
+            return _GROUPS[name]((key, self.fold(value, local, depth)) for key, value in keywords.items())
         if not self._known(arguments) or keywords:
             return UNKNOWN
+        given = local.get(name) if name is not None else None
+        if any(given is kind for kind in _TYPES.values()):
+            return given(*arguments)
         if name is not None and name in _BUILTINS:
             return _BUILTINS[name](*arguments)
         if isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS:
@@ -256,6 +263,12 @@ class Namespace(dict[str, Any]):
 
 
 _FELL_THROUGH: Final = object()
+_GROUPS: Mapping[str | None, Callable[..., Any]] = {
+    "dict": dict,
+    "types.SimpleNamespace": Namespace,
+    "SimpleNamespace": Namespace,
+}
+"""Calls whose keyword arguments are settings."""
 
 
 def _is_number(value: object) -> bool:

@@ -6,8 +6,8 @@ The values are defaults: a run may override them by environment. A value that th
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from auditor.sandbox.folding import UNKNOWN, Folder, Namespace, Unknown
@@ -17,6 +17,7 @@ _ALIASES = {
     "layers": ("num_layers", "n_layer", "n_layers", "layers", "depth", "num_blocks", "unique_layers"),
     "vocab": ("vocab_size", "vocab", "n_vocab", "padded_vocab_size"),
 }
+_NAMES = frozenset(name for names in _ALIASES.values() for name in names)
 Scalar = int | float | str | bool | None
 
 
@@ -41,13 +42,36 @@ class Hyperparameters:
     all: tuple[Setting, ...]
 
 
-def read_hyperparameters(tree: ast.Module) -> Hyperparameters:
-    """Evaluate the settings of a parsed script: the class that holds most of them first, other places for the rest."""
+def read_hyperparameters(tree: ast.Module, helpers: Iterable[tuple[str, ast.Module]] = ()) -> Hyperparameters:
+    """Evaluate the settings of a parsed script: the class that holds most of them first, other places for the rest.
+
+    `helpers` are the (name, tree) of modules that it imports: they are asked for what the script itself leaves open.
+    """
+    found = _read(tree)
+    for name, helper in helpers:
+        if found.dim is not None and found.layers is not None and found.vocab is not None:
+            break
+        other = _read(helper)
+        found = replace(
+            found,
+            dim=found.dim or _of(name, other.dim),
+            layers=found.layers or _of(name, other.layers),
+            vocab=found.vocab or _of(name, other.vocab),
+        )
+    return found
+
+
+def _of(module: str, setting: Setting | None) -> Setting | None:
+    return None if setting is None else replace(setting, origin=f"module {module}, {setting.origin}")
+
+
+def _read(tree: ast.Module) -> Hyperparameters:
     folder = Folder()
     module = _module_settings(tree, folder)
     groups = sorted(_class_settings(folder, tree), key=_weight, reverse=True)
     loose = [*_argparse(tree, folder), *_environment(tree, folder)]
-    pools = [*groups, module, loose, _signatures(tree, folder)]
+    pools = [*groups, module, loose, _agreed(_dictionaries(tree, folder)), _agreed(_locals(tree, folder))]
+    pools.append(_signatures(tree, folder))
     best = groups[0] if groups and _weight(groups[0])[0] else []
     everything = {setting.name: setting for setting in [*reversed(loose), *module, *best]}
     chosen = {key: _first(pools, names) for key, names in _ALIASES.items()}
@@ -202,6 +226,43 @@ def _as_number(default: Any, fallback: Any) -> Any:
     if isinstance(default, str) and default.isdigit():
         return int(default)
     return default if not isinstance(default, Unknown) else fallback
+
+
+def _agreed(settings: Iterable[Setting]) -> list[Setting]:
+    """Return the settings whose name stands for one value everywhere: of several, none is the default."""
+    values: dict[str, list[Setting]] = {}
+    for setting in settings:
+        values.setdefault(setting.name.lower(), []).append(setting)
+    return [same[0] for same in values.values() if all(item.value == same[0].value for item in same)]
+
+
+def _dictionaries(tree: ast.Module, folder: Folder) -> Iterator[Setting]:
+    """Yield the entries of dictionaries, and keyword arguments such as those of `GPT(model_dim=512)` or `dict(...)`."""
+    for node in ast.walk(tree):
+        pairs: list[tuple[str, ast.expr]] = []
+        if isinstance(node, ast.Dict):
+            keys = [folder.fold(key) for key in node.keys]
+            pairs = [(key, value) for key, value in zip(keys, node.values, strict=True) if isinstance(key, str)]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and _makes_settings(node.func.id):
+            pairs = [(item.arg, item.value) for item in node.keywords if item.arg is not None]
+        for name, value in pairs:
+            if name.lower() in _NAMES:
+                yield from _setting(name, folder.fold(value), value.lineno, "dictionary or call")
+
+
+def _makes_settings(name: str) -> bool:
+    """Tell constructors, by their spelling, from functions, whose `dim` and the like are axes of tensors."""
+    return name[:1].isupper() or name == "dict"
+
+
+def _locals(tree: ast.Module, folder: Folder) -> Iterator[Setting]:
+    """Yield what functions assign to variables of the known names; bare words such as `depth` are mere counters."""
+    for function in ast.walk(tree):
+        for node in ast.walk(function) if isinstance(function, ast.FunctionDef) else ():
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                name = node.targets[0].id
+                if name.lower() in _NAMES and (name.isupper() or "_" in name):
+                    yield from _setting(name, folder.fold(node.value), node.lineno, f"function {function.name}")
 
 
 def _signatures(tree: ast.Module, folder: Folder) -> list[Setting]:

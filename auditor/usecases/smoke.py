@@ -85,7 +85,10 @@ def smoke_submission(submission: Submission, options: SmokeOptions) -> SmokeRepo
         judgement = Judgement(SmokeOutcome.FAIL, submission.script_reason or "no readable script")
         return SmokeReport(submission.path, submission.script, options.level, judgement, SmokeFacts(0))
     main = program.main
-    hyper = read_hyperparameters(main.tree) if main.tree is not None else Hyperparameters(None, None, None, ())
+    hyper = Hyperparameters(None, None, None, ())
+    if main.tree is not None:
+        helpers = ((module.name, module.tree) for module in program.helpers if module.tree is not None)
+        hyper = read_hyperparameters(main.tree, helpers)
     facts = _static_facts(main, hyper)
     static = _static_judgement(main)
     report = SmokeReport(submission.path, main.file, options.level, static, facts, notes=tuple(_notes(main)))

@@ -112,7 +112,9 @@ class Run:
     def execute(self) -> None:
         self.write_stream(self.changed(self.variant["changes"]))
         os.chdir(self.program.root)
-        world.pin_all(dict(self.job["environment"]), self.settings, self.program.data, self.program.tokenizer)
+        program = self.program
+        home = os.path.dirname(program.root)
+        world.pin_all(dict(self.job["environment"]), self.settings, home, program.data, program.tokenizer)
         random.seed(0)
         torch.set_grad_enabled(True)
         sys.path.insert(0, os.path.dirname(self.program.script))

@@ -85,6 +85,8 @@ class Stub(types.ModuleType):
             raise AttributeError(name)
         if name in ATTENTION:
             return ATTENTION[name]
+        if name in ("Mamba", "Mamba2", "Mamba2Simple", "Mamba3"):
+            return Mixer
         if name == "get_kernel":
             return lambda *a, **k: Stub("kernel")
         if self.__name__.split(".")[0] == "triton":
@@ -103,6 +105,22 @@ class StubClass(Nothing):
         if len(args) == 1 and not kwargs and isinstance(args[0], types.FunctionType):
             return args[0]
         return super().__new__(cls)
+
+
+class Mixer(torch.nn.Module):  # type: ignore[misc]
+    """A causal stand-in for a state-space layer: a short convolution over the past, gated. Sees no future."""
+
+    def __init__(self, d_model: int, *args: Any, d_conv: int = 4, **kwargs: Any) -> None:
+        super().__init__()
+        self.width = d_conv
+        self.in_proj = torch.nn.Linear(d_model, 2 * d_model, bias=False)
+        self.conv1d = torch.nn.Conv1d(d_model, d_model, d_conv, groups=d_model)
+        self.out_proj = torch.nn.Linear(d_model, d_model, bias=False)
+
+    def forward(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        mixed, gate = self.in_proj(x).chunk(2, dim=-1)
+        past = F.pad(mixed.transpose(1, 2), (self.width - 1, 0))
+        return self.out_proj(self.conv1d(past).transpose(1, 2) * F.silu(gate))
 
 
 ATTENTION: dict[str, Any] = {

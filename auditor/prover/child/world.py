@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import io
 import os
 import pathlib
 import random
@@ -103,10 +104,27 @@ def pin_environment(values: dict[str, str], settings: Settings) -> None:
 
 
 class Paths:
-    """Send every look at contest data or a tokenizer, wherever the script expects it, to the miniature's own."""
+    """Send every look at contest data or a tokenizer, wherever the script expects it, to the miniature's own.
 
-    def __init__(self, data: str, tokenizer: str) -> None:
-        self.data, self.tokenizer = data, tokenizer
+    What the script writes outside the scratch lands in a folder of the scratch, and is read from there.
+    """
+
+    def __init__(self, home: str, data: str, tokenizer: str) -> None:
+        self.home, self.data, self.tokenizer = home, data, tokenizer
+
+    def inside(self, text: str) -> str:
+        """Return the place in the scratch that stands for `text`."""
+        if not os.path.isabs(text) or text.startswith((self.home, "/dev/", "/proc/")):
+            return text
+        return os.path.join(self.home, "outside", text.lstrip("/"))
+
+    def place(self, path: Any) -> Any:
+        """Return where to write `path`; the folder around a moved one is made."""
+        text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+        if not isinstance(text, str) or self.inside(text) == text:
+            return path
+        REAL_MAKEDIRS(os.path.dirname(self.inside(text)), exist_ok=True)
+        return self.inside(text)
 
     def pattern(self, text: str) -> str:
         """Return `text` or, where nothing matches it and it speaks of contest shards, the same name in our folder."""
@@ -119,6 +137,8 @@ class Paths:
         text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
         if not isinstance(text, str) or REAL_EXISTS(text):
             return path
+        if REAL_EXISTS(self.inside(text)):
+            return self.inside(text)
         if text.endswith(".model"):
             return self.tokenizer
         if text.endswith(".vocab"):
@@ -132,6 +152,7 @@ class Paths:
 
 
 REAL_EXISTS = os.path.exists
+REAL_MAKEDIRS = os.makedirs
 REAL_GLOB: Any = glob.iglob
 REAL_PATH_GLOB = pathlib.Path.glob
 REAL_PATH_EXISTS = pathlib.Path.exists
@@ -156,6 +177,32 @@ def pin_paths(paths: Paths) -> None:
     put(pathlib.Path, exists=lambda self, **k: REAL_EXISTS(paths.file(self)))
     put(pathlib.Path, is_file=lambda self, **k: REAL_EXISTS(paths.file(self)))
     redirect_readers(paths)
+    redirect_writers(paths)
+
+
+def redirect_writers(paths: Paths) -> None:
+    """Make, rename, measure and remove moved files where they are."""
+    for name in ("mkdir", "makedirs"):
+        put(os, **{name: on_places(getattr(os, name), paths.place, 1)})
+    for name in ("replace", "rename"):
+        put(os, **{name: on_places(getattr(os, name), paths.place, 2)})
+    for name in ("remove", "unlink", "rmdir", "listdir", "scandir"):
+        put(os, **{name: on_places(getattr(os, name), paths.file, 1)})
+    for name in ("getsize", "isdir", "getmtime"):
+        put(os.path, **{name: on_places(getattr(os.path, name), paths.file, 1)})
+    put(pathlib.Path, is_dir=lambda self: os.path.isdir(self))
+    put(pathlib.Path, stat=lambda self, **k: os.stat(paths.file(self), **k))
+    real_save: Any = torch.save
+    put(torch, save=lambda obj, f, *a, **k: real_save(obj, paths.place(f), *a, **k))
+
+
+def on_places(function: Any, where: Any, count: int) -> Any:
+    """Return `function` with its first `count` arguments passed through `where`."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*[where(a) if i < count else a for i, a in enumerate(args)], **kwargs)
+
+    return call
 
 
 def redirect_readers(paths: Paths) -> None:
@@ -164,10 +211,12 @@ def redirect_readers(paths: Paths) -> None:
     real_open, real_fromfile, real_memmap = builtins.open, np.fromfile, np.memmap
 
     def open_file(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
-        reading = not set(mode) & set("wax")
-        return real_open(paths.file(file) if reading and not isinstance(file, int) else file, mode, *args, **kwargs)
+        if not isinstance(file, int):
+            file = paths.place(file) if set(mode) & set("wax") else paths.file(file)
+        return real_open(file, mode, *args, **kwargs)
 
     put(builtins, open=open_file)
+    put(io, open=open_file)
     put(np, fromfile=lambda file, *a, **k: real_fromfile(paths.file(file), *a, **k))
 
     base: Any = real_memmap
@@ -240,11 +289,11 @@ def imitate_compressor(words: list[str]) -> None:
         shutil.copyfile(source, target)
 
 
-def pin_all(values: dict[str, str], settings: Settings, data: str, tokenizer: str) -> None:
+def pin_all(values: dict[str, str], settings: Settings, home: str, data: str, tokenizer: str) -> None:
     """Pin the world for one run."""
     pin_clock()
     pin_seeds()
     pin_environment(values, settings)
-    pin_paths(Paths(data, tokenizer))
+    pin_paths(Paths(home, data, tokenizer))
     pin_processes()
     sys.setrecursionlimit(20_000)

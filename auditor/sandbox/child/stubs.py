@@ -57,9 +57,19 @@ NAMES = frozenset(
         "tiktoken",
         "tensorboard",
         "hyper_connections",
+        "tokenizers",
+        "transformers",
+        "peft",
+        "einops",
+        "sklearn",
+        "scipy",
+        "constriction",
+        "matplotlib",
+        "pandas",
     )
 )
-"""Packages of which real scripts use the GPU part, or which only report or download."""
+"""Packages that real scripts import and that are not part of pgolf[torch]: GPU kernels, reporting, downloads, tools of
+data preparation. Loading a script needs their names only; every one that was replaced is named in the result."""
 
 
 class Stub:

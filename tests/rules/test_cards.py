@@ -69,6 +69,15 @@ def fixture_rules(kind: str) -> set[str]:
     return found
 
 
+def edited_kinds(rule: str) -> set[str]:
+    """Return the kinds of cases that a rule's file of edited records holds."""
+    found: set[str] = set()
+    for path in (FIXTURES / "edited").glob(f"{rule}-*.toml"):
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        found.update(kind for kind, rows in raw.items() if isinstance(rows, list) and rows)
+    return found
+
+
 def test_every_rule_module_has_a_card() -> None:
     """A rule without a card could not say why it speaks."""
     assert set(rule_modules()) <= set(cards())
@@ -176,3 +185,19 @@ def test_a_rule_with_classes_has_fixtures_on_both_sides(card: Card) -> None:
         return
     assert card.id in fixture_rules("violating")
     assert card.id in fixture_rules("near_miss")
+
+
+EVIDENCE = tuple(rule for rule in rule_modules() if rule[2] in "045")
+"""Rules on intake, sizes, logs and claims: their cases are edits of one legal record, a file per rule."""
+
+
+@pytest.mark.parametrize("rule", EVIDENCE)
+def test_a_rule_on_evidence_has_edited_records_on_both_sides(rule: str) -> None:
+    """A rule is one card, one module and its fixtures: at least one that breaks it and one near miss."""
+    assert {"violating", "near_miss"} <= edited_kinds(rule)
+
+
+def test_every_file_of_edited_records_is_named_after_a_card() -> None:
+    """Card and fixtures of a rule carry one name, so that neither can be left behind."""
+    files = {path.stem for path in (FIXTURES / "edited").iterdir()}
+    assert files == {f"{rule}-{cards()[rule].slug}" for rule in EVIDENCE}

@@ -80,6 +80,12 @@ def test_target_python_message_helps_the_author() -> None:
         assert part in finding.message
 
 
+def test_pass_of_the_target_python_is_a_sentence() -> None:
+    """One file parses; a script and its layers parse."""
+    (passed,) = run("PG004", CLEAN)
+    assert isinstance(passed, Pass) and passed.established.startswith("the script parses on Python 3.10")
+
+
 def test_broken_source_is_not_a_version_problem() -> None:
     """What no version parses belongs to PG003 alone."""
     broken = folder("x = (\n")

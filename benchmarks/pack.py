@@ -57,12 +57,12 @@ def scripts(root: Path) -> Iterator[tuple[int, str, bytes]]:
 
 
 def payload(data: bytes) -> bytes | None:
-    """Return the script inside a shim, None for other files and for bundles (whose first file is smaller than they)."""
+    """Return the text that a shim runs, None for other files and bundles (whose first file is smaller than they)."""
     if len(re.findall(rb"[!-~]{60}", data)) * 60 < len(data) * 0.4:
         return None
     unpacked = unpack(data, "train_gpt.py", lambda _: None, DEFAULT_LIMITS.unpack)
-    raw = unpacked.payload.raw
-    return raw if len(unpacked.layers) > 1 and len(raw) > len(data) else None
+    inside = unpacked.layers[1].raw if len(unpacked.layers) > 1 else b""
+    return inside if len(inside) > len(data) else None
 
 
 def cases(root: Path, readable: int) -> list[Case]:

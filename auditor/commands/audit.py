@@ -42,10 +42,14 @@ def _audit(
     prove: Annotated[
         bool, typer.Option("--prove", help="Run each in miniature too, in a sandbox (needs torch).")
     ] = False,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="Load each script once too, in a sandbox (needs torch).")
+    ] = False,
 ) -> None:
     from auditor.report.emit import emit
     from auditor.report.formats import Format
     from auditor.usecases.audit import AuditOptions
+    from auditor.usecases.smoke import SmokeOptions
     from auditor.waivers import read_waivers
 
     _known(format_, _FORMATS, "--format")
@@ -54,6 +58,8 @@ def _audit(
     options = AuditOptions(edition=edition, script=script, base=base, target_python=target_python, waivers=kept)
     if prove:
         options = replace(options, prove=_prove_options(edition, script))
+    if smoke:
+        options = replace(options, smoke=SmokeOptions())
     report = _report(pr_dir, git, pr, options)
     chosen = Format(format_)
     emit(report, chosen, output)

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from auditor.interp.graph import Kind
+from auditor.interp.graph import Kind, ancestors
 from auditor.interp.machine import Machine, Printed
 from auditor.interp.modules import parameter, reachable
 from auditor.interp.region import Region
-from auditor.interp.values import External, Instance, Mark, Sym, Text, nodes_in
+from auditor.interp.values import SAVED, External, Instance, Mark, Sym, Text, nodes_in
 
 _VAL_FILE = re.compile(r"(?:^|[^a-z])(?:val|valid|validation)(?:[^a-z]|$)", re.IGNORECASE)
 _TRAIN_FILE = re.compile(r"(?:^|[^a-z])train(?:[^a-z]|$)", re.IGNORECASE)
@@ -217,7 +217,7 @@ def record_print(m: Machine, parts: tuple[Any, ...], sink: str = "log") -> None:
 
 def _foreach(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     targets = reachable(args[0]) or _tensors(args[0])
-    carried = m.merge(*targets[:64], *args[1:])
+    carried = m.merge(*targets[:64], *args[1:], *m.controls)
     node = m.node(Kind.PARAM_WRITE, [carried])
     for target in targets:
         target.node = node
@@ -226,7 +226,7 @@ def _foreach(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any
 
 def _serialize(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     value = args[0] if args else None
-    node = m.node(Kind.SERIALIZE, nodes_in(value, depth=6), text=path)
+    node = m.node(Kind.SERIALIZE, nodes_in(value, depth=6), text=path, original=value)
     blob = Sym(node, mark=Mark.STATE)
     if len(args) > 1:
         store(m, args[1], blob, value)
@@ -250,7 +250,12 @@ def _deserialize(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str,
         source = m.files.get(
             f"file:{path_text(source)}", Sym(m.node(Kind.LOAD, text=f"state from {path_text(source)}", saved=True))
         )
-    return Sym(m.merge(source), mark=Mark.STATE, name="loaded")
+    made = Sym(m.merge(source), mark=Mark.STATE, name="loaded")
+    behind = ancestors(made.node, into_state=False, cap=40) if made.node is not None else ()
+    saved = next((n for n in behind if n.kind is Kind.SERIALIZE), None)
+    if saved is not None and isinstance(saved.info.get("original"), dict):
+        made.attrs = {SAVED: saved.info["original"]}
+    return made
 
 
 def _note(kind: Kind) -> Callable[[Machine, str, tuple[Any, ...], dict[str, Any]], Any]:

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from auditor.interp.graph import Kind
+from auditor.interp.graph import Kind, Node, ancestors
+from auditor.interp.keep import kept
 from auditor.interp.machine import Machine
 from auditor.interp.operators import MASK, value_region
 from auditor.interp.region import Region
-from auditor.interp.values import MISSING, POSITION_CAP, Class, Defaulting, External, Instance, Mark, Sym, Text
+from auditor.interp.values import MISSING, POSITION_CAP, SAVED, Class, Defaulting, External, Instance, Mark, Sym, Text
 
 _VIEW_CAP = 4_000_000
 """Elements that an indexed view may materialise."""
@@ -169,7 +170,30 @@ def _plain(parts: tuple[Any, ...]) -> tuple[Any, ...] | None:
     return tuple(made)
 
 
+def _saved_item(m: Machine, container: Sym, index: str) -> Any:
+    """Return what was saved under a name, MISSING where it is weights: of those only the origin is followed."""
+    saved = (container.attrs or {}).get(SAVED, {}).get(index, MISSING)
+    if isinstance(saved, (bool, int, float, str)):
+        return saved
+    if isinstance(saved, dict):
+        made = Sym(container.node, mark=container.mark, name=container.name)
+        made.attrs = {SAVED: saved}
+        return made
+    if isinstance(saved, Sym) and saved.shape is not None and saved.node is not None and not _learned(saved.node):
+        return Sym(m.merge(container), shape=saved.shape, mark=saved.mark, name=saved.name)
+    return MISSING
+
+
+def _learned(node: Node) -> bool:
+    """Say whether gradients went into a value: then it is weights, quantised or not."""
+    return any(n.kind in (Kind.STEP, Kind.BACKWARD, Kind.PARAM) for n in ancestors(node, into_state=True, cap=60))
+
+
 def _sym_item(m: Machine, container: Sym, index: Any) -> Any:
+    if isinstance(index, str) and container.attrs is not None:
+        saved = _saved_item(m, container, index)
+        if saved is not MISSING:
+            return saved
     parts = _parts(index)
     if container.mark & Mark.STATE or isinstance(index, (str, Text)):
         return Sym(
@@ -280,6 +304,7 @@ def set_item(m: Machine, container: Any, index: Any, value: Any) -> None:
             carried = m.merge(value, *tokens)
             value = Sym(m.node(Kind.CACHE_WRITE, [carried], region=region, table=m.identity(container)), shape=())
         try:
+            value = kept(m, value)
             if m.maybe and index in container:
                 # Either branch may have stored: keep what both would leave.
                 from auditor.interp.join import join_values
@@ -329,7 +354,7 @@ def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
         for part in parts
         if isinstance(part, Sym) and part.pos is not None and part.val is None and part.name != MASK
     ]
-    carried = m.merge(container, value, *[part for part in parts if isinstance(part, Sym)])
+    carried = m.merge(container, value, *m.controls, *[part for part in parts if isinstance(part, Sym)])
     if keys:
         region = Region.union([value_region(key) for key in keys])
         container.mark |= Mark.TABLE

@@ -41,8 +41,13 @@ NOTHING = Learned()
 def learn(nodes: list[Node]) -> list[Learned]:
     """Return what every node had learned, by node index. Nodes are in order of time, so one pass is enough."""
     made: list[Learned] = []
+    training = {loop for node in nodes if node.kind is Kind.BACKWARD for loop, _ in node.loops}
     for node in nodes:
-        made.append(_of(node, made))
+        if node.info.get("keeps") and not training.isdisjoint(loop for loop, _ in node.loops):
+            # A loop that trains: what it does with its own validation losses is not a search over weights.
+            made.append(NOTHING)
+        else:
+            made.append(_of(node, made))
     return made
 
 

@@ -130,6 +130,8 @@ class Machine:
         """BACKWARD nodes whose gradients no optimiser has been cleared of."""
         self.maybe = 0
         """Nesting of conditions that could not be decided."""
+        self.controls: list[Sym] = []
+        """Undecided conditions over validation losses whose branches are being followed."""
         self.undecided = 0
         """How many conditions could not be decided so far."""
         self.notes: list[Node] = []

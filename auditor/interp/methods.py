@@ -280,7 +280,7 @@ def _mutate(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwargs:
         arrays.scatter(m, receiver, index, value)
         return receiver
     if receiver.mark & Mark.PARAM:
-        node = m.node(Kind.PARAM_WRITE, [m.merge(receiver, *args, *kwargs.values())], text=name)
+        node = m.node(Kind.PARAM_WRITE, [m.merge(receiver, *args, *kwargs.values(), *m.controls)], text=name)
         receiver.node = node
         return receiver
     made = elementwise(m, (receiver, *args), arrays._NUMPY.get(name[:-1]))

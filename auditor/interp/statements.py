@@ -14,6 +14,7 @@ from auditor.interp.expressions import evaluate, make_function, truth
 from auditor.interp.imports import import_from, import_module
 from auditor.interp.iterate import elements
 from auditor.interp.join import join_scopes, join_values
+from auditor.interp.keep import branching_on
 from auditor.interp.machine import BreakSignal, ContinueSignal, Frame, Loop, Machine, RaiseSignal, ReturnSignal
 from auditor.interp.operators import in_place
 from auditor.interp.plain import Plain, plain_body
@@ -93,7 +94,8 @@ def _return(m: Machine, s: ast.Return) -> None:
 
 
 def _if(m: Machine, s: ast.If) -> None:
-    decided = truth(m, evaluate(m, s.test))
+    test = evaluate(m, s.test)
+    decided = truth(m, test)
     if not m.frame.guarded and isinstance(s.body[-1], ast.Raise):
         # A check that raises: the run that printed the logs passed it.
         execute(m, s.orelse)
@@ -108,7 +110,8 @@ def _if(m: Machine, s: ast.If) -> None:
     elif decided is False:
         execute(m, s.orelse)
     else:
-        both(m, lambda: execute(m, s.body), lambda: execute(m, s.orelse))
+        with branching_on(m, test):
+            both(m, lambda: execute(m, s.body), lambda: execute(m, s.orelse))
 
 
 def _forced(m: Machine) -> bool:

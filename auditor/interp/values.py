@@ -17,6 +17,9 @@ from auditor.interp.graph import Node
 POSITION_CAP = 8_500_000
 """Largest array that is held element by element; beyond it only shapes are kept."""
 
+SAVED = "saved"
+"""Attribute of a loaded state: the dictionary that was serialised, for its numbers and tables."""
+
 
 class Mark:
     """What a `Sym` is known to be, from where it came from and never from its name. Plain ints, to be or-ed."""

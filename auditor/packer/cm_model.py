@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import reduce
+from operator import add, mul
 from typing import Protocol
 
 from auditor.errors import BudgetExceeded
@@ -148,6 +150,7 @@ def walk(coder: BitCoder, params: CmParams) -> str:
     states: dict[tuple[int, str], dict[int, int]] = {}
     weights: dict[int | str, list[float]] = {}
     history = History()
+    chances = {mixed: 9 + int(squash(mixed)) for mixed in range(-STEEPEST, STEEPEST + 1)}
     top, code = 1 << params.bits, coder.code
     for _ in range(params.length):
         slots = [states.setdefault(key, {}) for key in enumerate(history.contexts())]
@@ -156,22 +159,21 @@ def walk(coder: BitCoder, params: CmParams) -> str:
         node = 1
         while node < top:
             now = [slot.get(node, START) for slot in slots]
+            given = [inputs[state] for state in now]
             by_node = weights.setdefault(node, [params.weight / 100] * count)
-            mixed = 0.0
-            for state, one, two, three in zip(now, by_node, by_one, by_two, strict=False):
-                mixed += inputs[state] * (one + two + three)
+            mixed = reduce(add, map(mul, given, map(add, map(add, by_node, by_one), by_two)))
             if not -STEEPEST < mixed < STEEPEST:
                 raise BudgetExceeded("mixed value of the context model", STEEPEST, abs(mixed))
-            chance = 9 + int(squash(int(mixed)))
+            chance = chances[int(mixed)]
             bit = code(chance)
             error = (bit * 65536 - chance) * rate
+            steps = [value * error for value in given]
+            by_node[:] = map(add, by_node, steps)
+            by_one[:] = map(add, by_one, steps)
+            by_two[:] = map(add, by_two, steps)
             move = after[bit]
-            for i, state in enumerate(now):
-                step = inputs[state] * error
-                by_node[i] += step
-                by_one[i] += step
-                by_two[i] += step
-                slots[i][node] = move[state]
+            for slot, state in zip(slots, now, strict=True):
+                slot[node] = move[state]
             node += node + bit
         history.push(chr(node - top))
     return history.text

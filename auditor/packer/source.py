@@ -13,6 +13,9 @@ from auditor.frontend import compat, pep701
 from auditor.frontend.fstrings import scan
 from auditor.frontend.parse import decode
 from auditor.limits import Limits
+from auditor.packer.pins import last_word
+from auditor.packer.shims import recognise
+from auditor.packer.walk import nodes
 from auditor.unpack import unpack
 
 
@@ -53,6 +56,39 @@ def _text(raw: bytes, name: str) -> tuple[str, list[str]]:
     return text, notes
 
 
+DECODING = frozenset(
+    [
+        *("exec", "compile", "__import__", "map", "ord", "chr", "len", "bytes", "int", "str", "range", "divmod"),
+        *("decompress", "LZMADecompressor", "b85decode", "a85decode", "b64decode", "b32decode", "b16decode"),
+        *("standard_b64decode", "urlsafe_b64decode", "decodebytes", "unhexlify", "fromhex", "decode", "encode"),
+        *("replace", "join", "split", "splitlines", "strip", "rstrip", "lstrip", "to_bytes", "from_bytes", "globals"),
+    ]
+)
+"""Calls by which a shim decodes and runs its payload, and nothing else."""
+_PLAIN = (ast.Import, ast.ImportFrom, ast.Assign, ast.AugAssign, ast.Expr, ast.For, ast.Pass)
+
+
+def only_runs(raw: bytes) -> bool:
+    """Say whether a shim does nothing but decode and run its payload, so that the payload can stand for it.
+
+    One that also sets the environment or writes files is a program of its own.
+    """
+    if recognise(raw) is not None:
+        return True
+    try:
+        tree = ast.parse(raw)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    for node in nodes(tree):
+        if isinstance(node, ast.stmt) and not isinstance(node, _PLAIN):
+            return False
+        if isinstance(node, ast.Call) and last_word(node.func) not in DECODING:
+            return False
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "path", "argv"):
+            return False
+    return True
+
+
 def read(raw: bytes, name: str, target: tuple[int, int], limits: Limits) -> Source:
     """Return the text to pack; raise FrontendError where the script cannot be packed for `target`."""
     if len(raw) > limits.pack.source_bytes:
@@ -61,19 +97,22 @@ def read(raw: bytes, name: str, target: tuple[int, int], limits: Limits) -> Sour
         )
     unpacked = unpack(raw, name, lambda _: None, limits.unpack)
     notes: list[str] = []
-    if len(unpacked.layers) > 1:
+    if len(unpacked.layers) > 1 and not all(only_runs(layer.raw) for layer in unpacked.layers[:-1]):
+        notes.append("a shim that does more than run its payload: packed whole, as it is")
+    elif len(unpacked.layers) > 1:
         notes.append(f"already a shim ({' + '.join(unpacked.payload.codecs) or 'literal'}): its payload is packed anew")
         raw = unpacked.payload.raw
     text, more = _text(raw, name)
     text, left = repair(text) if target < (3, 12) else (text, 0)
     if left:
         raise FrontendError(f"{name} has {left} f-strings that need Python 3.12 and cannot be requoted")
-    problems = compat.problems(text.encode(), name, unpacked.payload.index, target)
+    layer = unpacked.payload.index if raw is unpacked.payload.raw else 0
+    problems = compat.problems(text.encode(), name, layer, target)
     if problems:
         first = problems[0]
         since = f" (needs Python {first.minimum})" if first.minimum else ""
         raise FrontendError(f"{name}:{first.span.line}:{first.span.column}: {first.message}{since}")
-    if unpacked.opaque and len(unpacked.layers) > 1:
+    if unpacked.opaque and raw is unpacked.payload.raw and len(unpacked.layers) > 1:
         notes.append(f"part of the shim could not be read: {unpacked.opaque[0].reason}")
     try:
         ast.parse(text)

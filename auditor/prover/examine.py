@@ -119,6 +119,8 @@ def locate(session: Session, log: RunLog, mini: Miniature) -> tuple[Site, bool |
     wanted = [m for m in lines if session.headline and session.headline in names(m)]
     if session.headline and not wanted and log.error:
         raise Undecided(error_class(log.error), f"before the line of the claimed number: {log.error}")
+    if not session.headline and log.error:
+        raise Undecided(error_class(log.error), f"after {lines[-1].line.text[:80]!r}: {log.error}")
     real = int(data.target_bytes(mini.tokenizer, mini.stream).sum())
     for metric in reversed(wanted or lines):
         site = find_site(log, metric, mini.targets, real)

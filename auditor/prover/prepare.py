@@ -24,9 +24,9 @@ from auditor.rules.data import Edition
 RANKS = frozenset({"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "NPROC_PER_NODE"})
 """Never set: one process, as a run without torchrun."""
 
-PRINTED_EMPTY = frozenset({"None", "set()", "[]", "()", "{}"})
+PRINTED_EMPTY = frozenset({"None", "set()", "[]", "()"})
 """What a print shows of a setting that was not given; the code's default says the same."""
-PRINTED_LIST = re.compile(r"[\[({][\s\w.,+-]*[\])}]")
+PRINTED_LIST = re.compile(r"[\[(][\s\w.,+-]*[\])]")
 
 
 class NoScript(PgolfError):
@@ -65,9 +65,9 @@ def doubtful_of(declared: Mapping[str, Setting]) -> tuple[frozenset[str], ...]:
 
 
 def readable(value: str) -> bool:
-    """Say whether a setting can be given as found: no shell variable, no torn or empty print of a container."""
-    opened, closed = (sum(value.count(c) for c in kind) for kind in ("([{", ")]}"))
-    return "$" not in value and opened == closed and value not in PRINTED_EMPTY
+    """Say whether a setting can be given as found: no variable to fill in, no torn or empty print."""
+    opened, closed = (sum(value.count(c) for c in kind) for kind in ("([", ")]"))
+    return not set(value) & set("${}") and opened == closed and value not in PRINTED_EMPTY
 
 
 def unprinted(value: str) -> str:

@@ -87,9 +87,10 @@ def climb(session: ex.Session) -> tuple[ex.Examination, Shape]:
         try:
             return ex.examine(session, miniature(shape, session.limits.targets, 1)), shape
         except (ex.Undecided, JobFailed) as reason:
-            crashed = isinstance(reason, ex.Undecided) and reason.reason_class == "crash"
+            crashed = isinstance(reason, ex.Undecided) and reason.reason_class in ("crash", "missing-file")
             following = next_shape(str(reason), shape) if crashed else None
             first = first or reason
+            session.progress(f"{shape.name}: {reason}")
             if session.left() < 20 or (not crashed and reason is first):
                 raise first from None
             if following is None and doubtful:
@@ -198,9 +199,14 @@ def outcome_of(session: ex.Session, found: ex.Examination, confirmed: bool | Non
     """Return (outcome, reason class, reason)."""
     if found.deterministic is False:
         return Outcome.NONDETERMINISTIC, "nondeterministic", "two equal runs gave different scores"
-    if found.leak or found.excess:
-        witness = found.leak or found.excess
-        assert witness is not None
+    witness = found.leak or found.excess
+    if witness is not None:
+        if found.headline is False:
+            return (
+                Outcome.UNDECIDED,
+                "headline-not-reached",
+                f"seen on another line than the claimed: {witness.message}",
+            )
         if not confirmed:
             return Outcome.UNDECIDED, "not-repeated", f"seen once, not on a second seed: {witness.message}"
         return (Outcome.LEAK if found.leak else Outcome.NOT_NORMALISED), "", witness.message

@@ -91,6 +91,13 @@ def render_json(reports: Sequence[SmokeReport]) -> str:
     return json.dumps({"schema_version": 1, "smoke": [smoke_facts(report) for report in reports]}, indent=2) + "\n"
 
 
+def audit_facts(report: SmokeReport) -> dict[str, Any]:
+    """Return what an audit's report keeps: the line, the lines below it, and the facts but for the list of settings."""
+    data = smoke_facts(report)
+    del data["path"], data["script"], data["facts"]["hyperparameters"]
+    return data | {"details": list(_details(report))}
+
+
 def smoke_facts(report: SmokeReport) -> dict[str, Any]:
     """Return one report as JSON-ready data."""
     data = asdict(report)

@@ -109,6 +109,9 @@ class _Writer:
             parts += [_indent(Text(f"{said.rule}  {self.safe(said.established)}"), 4) for said in report.passes]
         if report.evidence.seeds:
             parts += [Text("\n  Runs", style="bold"), _indent(self._seeds(report.evidence.seeds), 4)]
+        if "smoke" in report.facts:
+            parts += [Text("\n  Smoke test (as the script's own process told it)", style="bold")]
+            parts += self._smoke(report.facts["smoke"])
         settings = list(self._settings(report.facts))
         if settings:
             parts += [Text("\n  Settings of the run (code defaults left out)", style="bold"), *settings]
@@ -196,6 +199,10 @@ class _Writer:
             cells = [row.file, *map(_number, numbers), *map(_count, sizes), host]
             table.add_row(*(Text(self.safe(cell)) for cell in cells))
         return table
+
+    def _smoke(self, told: dict[str, Any]) -> Iterator[RenderableType]:
+        yield _indent(Text(self.safe(told["line"])), 4)
+        yield from (_indent(Text(self.safe(text), style="dim"), 6) for text in told["details"])
 
     def _settings(self, facts: dict[str, Any]) -> Iterator[RenderableType]:
         for name, entry in facts["config"]["declared"].items():

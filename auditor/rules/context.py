@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from auditor.limits import DEFAULT_LIMITS, Limits
 from auditor.model.evidence import Evidence
 from auditor.model.finding import Effect, Finding, Pass, PathStep, Ruling
+from auditor.model.smoke import SmokeReport
 from auditor.model.source import Program, Span
 from auditor.model.submission import Submission
 from auditor.rules.data import Card, Edition
@@ -34,6 +35,8 @@ class RuleContext:
     """What a run in miniature showed; None where none was asked for."""
     read_as: Legality | None = None
     """What the rules make of the path without the run; known only where there is a `proof`."""
+    smoke: SmokeReport | None = None
+    """How loading the script ended; None where nobody asked for a smoke test."""
 
     def violation(
         self,

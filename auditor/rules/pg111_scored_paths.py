@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from auditor.interp.analysis import Analysis
 from auditor.interp.graph import Kind
+from auditor.interp.leaks import Way
 from auditor.model.finding import Finding, Pass
 from auditor.model.source import Program
 from auditor.rules.byte_models import byte_model
@@ -24,7 +25,7 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
         return
     function = analysis.headline.function if analysis.headline is not None else ""
     adapted = 0 if _only_loose(analysis) else _adapts(analysis)
-    if adapted and not analysis.leaks:
+    if adapted and all(leak.way is Way.CALIBRATION for leak in analysis.leaks):
         yield ctx.established(
             f"{function}: {adapted} update sites learn from validation tokens, each after the score of its own tokens "
             f"was fixed ({len(analysis.composition.scores)} scores followed)",

@@ -6,6 +6,7 @@ change is INCONCLUSIVE, because public smoke tests had to take back verdicts tha
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from auditor.model.smoke import Judgement, SmokeOutcome
@@ -14,6 +15,10 @@ from auditor.sandbox.request import SandboxResult
 _OWN_DEFECTS = ("NameError", "UnboundLocalError", "SyntaxError", "IndentationError", "TabError")
 _GPU_WORDS = ("cuda", "nvidia", "gpu", "hip ", "hopper", "flash attention", "flashattention", "flash-attn", "nccl")
 _NETWORK_WORDS = ("urlopen", "connection", "resolve", "offline", "huggingface", "max retries", "getaddrinfo")
+_VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
+_SET_ALREADY = frozenset(("HOME", "TMPDIR", "PATH", "SANDBOX_REPORT_FD"))
+"""The sandbox's own variables: a script that says it lacks one of them must not replace it."""
 _LIMITS = {
     "wall time": "still running when its time was up: it may train when imported",
     "cpu time": "used up its CPU time: it may train when imported",
@@ -41,6 +46,28 @@ def judge_import(told: dict[str, Any] | None, result: SandboxResult, started: bo
     return Judgement(outcome, reason, f"{error['type']}: {error['message']}")
 
 
+def missing_variables(told: dict[str, Any] | None) -> tuple[str, ...]:
+    """Return the names of environment variables whose absence ended an import, as far as its exception names them."""
+    error = told.get("error") if told else None
+    if not isinstance(error, dict):
+        return ()
+    named: list[str] = []
+    if _lacks_variable(error):
+        named = [error["message"].strip("'\"")]
+    elif _says_variable(error["message"].lower()):
+        named = _VARIABLE.findall(error["message"])
+    valid = [name for name in named if _NAME.fullmatch(name) and name not in _SET_ALREADY]
+    return tuple(dict.fromkeys(valid))[:8]
+
+
+def _lacks_variable(error: dict[str, Any]) -> bool:
+    return bool(error["type"] == "KeyError" and error["raised_in"].startswith("<frozen os>"))
+
+
+def _says_variable(low: str) -> bool:
+    return "environment variable" in low or "env var" in low
+
+
 def _silent(result: SandboxResult) -> Judgement:
     if result.stopped is not None:
         reason = _LIMITS.get(result.stopped, f"stopped: {result.stopped}")
@@ -66,9 +93,9 @@ def _cause(error: dict[str, Any], result: SandboxResult) -> tuple[SmokeOutcome, 
         return fail, "ends the interpreter when imported"
     if "infer_schema" in error["raised_in"]:
         return fail, "torch cannot read the signature of a custom operator: its annotations are missing"
-    if kind == "KeyError" and error["raised_in"].startswith("<frozen os>"):
+    if _lacks_variable(error):
         return inconclusive, f"needs the environment variable {message}"
-    if "environment variable" in low or "env var" in low:
+    if _says_variable(low):
         return inconclusive, "needs an environment variable that is not set"
     if any(word in low for word in _GPU_WORDS):
         return inconclusive, "needs a GPU when imported"

@@ -209,8 +209,9 @@ class Folder:
         if not self._known(arguments) or keywords:
             return UNKNOWN
         given = local.get(name) if name is not None else None
-        if any(given is kind for kind in _TYPES.values()):
-            return given(*arguments)
+        for kind in _TYPES.values():
+            if given is kind:
+                return kind(*arguments)
         if name is not None and name in _BUILTINS:
             return _BUILTINS[name](*arguments)
         if isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS:

@@ -257,8 +257,8 @@ def _makes_settings(name: str) -> bool:
 
 def _locals(tree: ast.Module, folder: Folder) -> Iterator[Setting]:
     """Yield what functions assign to variables of the known names; bare words such as `depth` are mere counters."""
-    for function in ast.walk(tree):
-        for node in ast.walk(function) if isinstance(function, ast.FunctionDef) else ():
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+        for node in ast.walk(function):
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 name = node.targets[0].id
                 if name.lower() in _NAMES and (name.isupper() or "_" in name):

@@ -9,7 +9,7 @@ import json
 import math
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ class SmokeJob:
     files: Mapping[str, bytes]
     settings_class: str | None
     vocab: int | None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that the script sees beside the harness's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def smoke_run(job: SmokeJob, runtime: Runtime, limits: SandboxLimits, level: San
         name="smoke",
         files=files,
         cwd=folder,
-        env=_ENV,
+        env={**job.settings, **_ENV},
         import_paths=("harness",),
         writable=(probe().best if level is None else level) == SandboxLevel.BWRAP,
         runtime=runtime,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from auditor import __version__
-from auditor.errors import PgolfError
+from auditor.errors import PgolfError, SandboxUnavailable
 from auditor.interp.analysis import Analysis
 from auditor.limits import DEFAULT_LIMITS, Limits
 from auditor.model.evidence import Claim, Evidence, Headline
@@ -29,8 +29,10 @@ from auditor.rules.verdict import legality_of
 from auditor.usecases.judge import Gathered, judge
 
 if TYPE_CHECKING:
+    from auditor.model.smoke import SmokeReport
     from auditor.prover.proof import Proof
     from auditor.usecases.prove import ProveOptions
+    from auditor.usecases.smoke import SmokeOptions
 
 _Result = TypeVar("_Result")
 
@@ -51,6 +53,8 @@ class AuditOptions:
     waivers: tuple[Waiver, ...] = ()
     prove: ProveOptions | None = None
     """How to run every submission in miniature as well; None runs nothing."""
+    smoke: SmokeOptions | None = None
+    """How to load every script once as well; None runs nothing."""
     limits: Limits = DEFAULT_LIMITS
 
 
@@ -65,6 +69,8 @@ class _Stages:
         """Return what `work` returns, or `fallback` with a PG900 finding that names the stage and the error's type."""
         try:
             return work()
+        except SandboxUnavailable:
+            raise  # this machine's lack, which no submission may be blamed for
         except PgolfError as error:
             self.failed(f"{stage} stopped: {error}")
         except RecursionError:
@@ -135,6 +141,7 @@ def audit_submission(submission: Submission, edition: Edition, options: AuditOpt
     stages = _Stages(edition)
     limits = options.limits
     target = options.target_python or edition.target_python
+    smoked = stages.run("the smoke test", lambda: _smoked(submission, options.smoke), None)
     program = stages.run("reading the script", lambda: _program(submission, target, limits), None)
     evidence = stages.run("measuring", lambda: _evidence(submission, program, edition, limits), _no_evidence())
     analysis = stages.run("analysing", lambda: _analysis(program, submission, evidence, limits), None)
@@ -142,14 +149,14 @@ def audit_submission(submission: Submission, edition: Edition, options: AuditOpt
         stages.failed("the script could not be analysed: " + (program.main.host_error or "it has no syntax tree"))
     findings: list[Finding] = []
     passes: list[Pass] = []
-    known = RuleContext(cards()[ANALYSIS_ERROR], edition, submission, program, analysis, evidence, limits)
+    known = RuleContext(cards()[ANALYSIS_ERROR], edition, submission, program, analysis, evidence, limits, smoke=smoked)
     _ask_all(checks(), stages, known, findings, passes)
     if options.prove is not None:
         read_as = legality_of((*findings, *stages.failures), passes, edition, analysed=analysis is not None)
         known = replace(known, proof=_proof(submission, options.prove), read_as=read_as)
         _ask_all(RUN_RULES, stages, known, findings, passes)
     gathered = Gathered(
-        submission, program, evidence, analysis, (*findings, *stages.failures), tuple(passes), target, edition
+        submission, program, evidence, analysis, (*findings, *stages.failures), tuple(passes), target, edition, smoked
     )
     return judge(gathered, options.waivers)
 
@@ -202,6 +209,15 @@ def _proof(submission: Submission, options: ProveOptions) -> Proof:
     from auditor.usecases.prove import prove_submission
 
     return prove_submission(submission, options).proof
+
+
+def _smoked(submission: Submission, options: SmokeOptions | None) -> SmokeReport | None:
+    """Load the script in the sandbox where that was asked for. What this machine lacks for that is raised."""
+    if options is None:
+        return None
+    from auditor.usecases.smoke import smoke_submission
+
+    return smoke_submission(submission, options)
 
 
 def _analysis(program: Program | None, submission: Submission, evidence: Evidence, limits: Limits) -> Analysis | None:

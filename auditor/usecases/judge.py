@@ -22,10 +22,12 @@ from auditor.model.report import (
     SubmissionReport,
     Waiver,
 )
+from auditor.model.smoke import SmokeReport
 from auditor.model.source import Module, Program, Span, SyntaxProblem
 from auditor.model.submission import FileKind, Submission
 from auditor.model.verdict import Verdict
 from auditor.report.fingerprint import fingerprints
+from auditor.report.smoke import audit_facts
 from auditor.rules.data import Edition
 from auditor.rules.verdict import legality_of, verdict_of
 
@@ -42,6 +44,7 @@ class Gathered:
     passes: tuple[Pass, ...]
     target_python: str
     edition: Edition
+    smoke: SmokeReport | None = None
 
 
 def judge(gathered: Gathered, waivers: Iterable[Waiver] = ()) -> SubmissionReport:
@@ -161,6 +164,7 @@ def _facts(gathered: Gathered) -> dict[str, Any]:
         "bpb": measured.get("bpb", {}),
         "config": {"declared": {name: {"value": at.value, "from": at.origin} for name, at in sorted(declared.items())}},
         **{key: value for key, value in sorted(measured.items()) if key not in {"python", "size", "timing", "bpb"}},
+        **({} if gathered.smoke is None else {"smoke": audit_facts(gathered.smoke)}),
     }
 
 

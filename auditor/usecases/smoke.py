@@ -13,16 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from auditor.errors import IntakeError, SandboxUnavailable
-from auditor.limits import DEFAULT_LIMITS, Limits
+from auditor.limits import DEFAULT_LIMITS, Limits, SandboxLimits
 from auditor.model.smoke import HyperValue, Judgement, SmokeFacts, SmokeLevel, SmokeOutcome, SmokeReport
 from auditor.model.source import Module, Span
 from auditor.model.submission import FileEntry, FileKind, Submission, Track
-from auditor.sandbox.classify import judge_import
+from auditor.sandbox.classify import judge_import, missing_variables
 from auditor.sandbox.hyper import Hyperparameters, Setting, read_hyperparameters
-from auditor.sandbox.request import SandboxLevel
+from auditor.sandbox.request import Runtime, SandboxLevel
 from auditor.sandbox.smoke import SmokeJob, SmokeRun, smoke_run, with_wall
 
 _TARGET = "3.10"
+_DEMANDS = 3
+"""Rounds of supplying variables; real scripts demand at most two, one after the other."""
+_STAND_IN = {"RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
+"""What a launcher sets; any other demanded variable is "1", which reads as a number, a switch and a path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +168,9 @@ def _executed(
         settings_class=_settings_class(hyper),
         vocab=report.facts.vocab,
     )
-    done = smoke_run(job, runtime, limits, level)
+    job, done = _with_settings(job, runtime, limits, level)
+    if job.settings:
+        notes = (*notes, f"run with {', '.join(job.settings)} set to a stand-in value: it demands that")
     if done.told.get("torch", {}).get("version", "") is None:
         raise SandboxUnavailable(f"{runtime.executable} has no torch; install pgolf[torch] there, or use --level parse")
     shipped = None
@@ -178,6 +184,20 @@ def _executed(
         facts=_told_facts(report.facts, done, runtime.version),
         shipped=shipped,
     )
+
+
+def _with_settings(
+    job: SmokeJob, runtime: Runtime, limits: SandboxLimits, level: SandboxLevel | None
+) -> tuple[SmokeJob, SmokeRun]:
+    """Run a job, again for as long as it ends for want of an environment variable that its run command would set."""
+    done = smoke_run(job, runtime, limits, level)
+    for _ in range(_DEMANDS):
+        missing = [name for name in missing_variables(done.told.get("import")) if name not in job.settings]
+        if not missing:
+            break
+        job = replace(job, settings={**job.settings, **{name: _STAND_IN.get(name, "1") for name in missing}})
+        done = smoke_run(job, runtime, limits, level)
+    return job, done
 
 
 def _placed(submission: Submission, limits: Limits) -> tuple[dict[str, bytes], int]:

@@ -48,6 +48,7 @@ def main() -> None:
     run.add_argument("sample", type=Path)
     run.add_argument("rows", type=Path)
     run.add_argument("--level", default="forward", choices=["parse", "import", "model", "forward"])
+    run.add_argument("--timeout", type=float, help="seconds per run; a busy machine needs more than the default")
     table = commands.add_parser("table")
     table.add_argument("rows", type=Path)
     table.add_argument("--list", action="store_true", help="name every script that did not load, and why")
@@ -56,7 +57,8 @@ def main() -> None:
         sizes = {kind: getattr(options, kind) for kind in _KINDS}
         options.sample.write_text(json.dumps(_drawn(options.corpus, sizes), indent=0))
     elif options.command == "run":
-        _run(json.loads(options.sample.read_text()), options.rows, SmokeLevel[options.level.upper()])
+        how = SmokeOptions(level=SmokeLevel[options.level.upper()], timeout=options.timeout)
+        _run(json.loads(options.sample.read_text()), options.rows, how)
     else:
         rows = list(_rows(options.rows))
         _print_table(rows)
@@ -101,7 +103,7 @@ def _beside(script: Path, name: str) -> bytes | None:
     return place.read_bytes() if inside and place.is_file() else None
 
 
-def _run(sample: Iterable[tuple[str, str]], rows: Path, level: SmokeLevel) -> None:
+def _run(sample: Iterable[tuple[str, str]], rows: Path, options: SmokeOptions) -> None:
     done = {row["file"] for row in _rows(rows)} if rows.exists() else set()
     with rows.open("a") as out:
         for kind, path in sample:
@@ -109,7 +111,7 @@ def _run(sample: Iterable[tuple[str, str]], rows: Path, level: SmokeLevel) -> No
                 continue
             started = time.monotonic()
             try:
-                told = smoke_facts(smoke(Path(path), SmokeOptions(level=level))[0])
+                told = smoke_facts(smoke(Path(path), options)[0])
                 told["facts"]["hyperparameters"] = len(told["facts"]["hyperparameters"])
             except PgolfError as error:
                 told = {"crash": f"{type(error).__name__}: {error}"}

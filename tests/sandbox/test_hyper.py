@@ -41,6 +41,14 @@ def numbers(source: str) -> tuple[object, object, object]:
         "p.add_argument('--num-layers', default=9)\np.add_argument('--vocab_size', default=1024)\n",
         "MODEL_DIM, NUM_LAYERS = 512, 9\nVOCAB_SIZE = 1024\n",
         "def make(dim=512, depth=9, *, vocab=1024): pass\n",
+        "import os\ndef _e(k, d, t=str):\n    v = os.environ.get(k, str(d))\n"
+        "    if t == bool: return bool(int(v))\n    return t(v)\n"
+        "class H:\n    model_dim = _e('D', 512, int)\n    num_layers = _e('L', 9, t=int)\n"
+        "    vocab_size = _e('V', 1024, int)\n",
+        "CONFIG = {'n_embd': 512, 'n_layer': 9, 'vocab_size': 1024}\nx.mean(dim=1)\n",
+        "from types import SimpleNamespace\nC = SimpleNamespace(d=512, l=9)\nC2 = dict(model_dim=C.d, n_layer=C.l)\n"
+        "class GPT: pass\nGPT(vocab_size=1024, num_layers=C2['n_layer'])\n",
+        "def main():\n    MODEL_DIM = 512\n    num_layers = 9\n    VOCAB_SIZE = 2 ** 10\n    depth = 0\n",
         "FAST = False\nif FAST:\n    dim = 8\nelse:\n    dim = 512\nnum_layers = [3, 9][1]\n"
         "vocab_size = max(1024, 4)\n",
     ],
@@ -58,6 +66,8 @@ def test_reads_every_usual_way_to_write_them(source: str) -> None:
         "class H:\n    model_dim = 9 ** 9 ** 9\n    num_layers = 'x' * 10 ** 9\n    vocab_size = 1 << 10 ** 6\n",
         "def f(): return f()\nclass H:\n    model_dim = f()\n    num_layers = g()\n    vocab_size = -5\n",
         "",
+        "SMALL = {'model_dim': 256}\nLARGE = {'model_dim': 512}\nx.softmax(dim=1)\n",
+        "def f():\n    num_layers = 3\ndef g():\n    num_layers = 4\n    depth = 2\n",
     ],
 )
 def test_what_is_not_written_down_is_unknown(source: str) -> None:
@@ -70,6 +80,16 @@ def test_names_the_place() -> None:
     found = read_hyperparameters(ast.parse("\n\nclass H:\n    model_dim = 512\n    lr = 0.1\n    name = 'x'\n"))
     assert found.dim is not None and (found.dim.line, found.dim.origin) == (4, "class H")
     assert {item.name: item.value for item in found.all} == {"model_dim": 512, "lr": 0.1, "name": "x"}
+
+
+def test_helpers_answer_what_the_script_leaves_open() -> None:
+    """A launcher's settings stand in the module that it imports; what the script says itself is never replaced."""
+    script = ast.parse("from base import main\nNUM_LAYERS = 9\n")
+    base = ast.parse("class H:\n    model_dim = 512\n    num_layers = 3\n    vocab_size = 1024\n")
+    found = read_hyperparameters(script, [("base", base)])
+    assert found.dim is not None and found.layers is not None and found.vocab is not None
+    assert (found.dim.value, found.layers.value, found.vocab.value) == (512, 9, 1024)
+    assert (found.dim.origin, found.layers.origin) == ("module base, class H", "module")
 
 
 def test_the_settings_class_wins_over_helpers() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from auditor.limits import SandboxLimits
 from auditor.model.smoke import Judgement, SmokeLevel, SmokeOutcome
-from auditor.sandbox.classify import judge_import
+from auditor.sandbox.classify import judge_import, missing_variables
 from auditor.sandbox.runtime import describe
 from auditor.sandbox.smoke import SmokeJob, SmokeRun, smoke_run
 
@@ -52,6 +52,25 @@ def test_outcome_and_reason(source: str, outcome: SmokeOutcome, reason: str) -> 
     limits = replace(LIMITS, wall_seconds=3.0) if "while" in source else LIMITS
     judgement, _ = load(source, limits)
     assert (judgement.outcome, reason in judgement.reason) == (outcome, True), judgement
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("import os\nos.environ['DATA_PATH']\n", ("DATA_PATH",)),
+        ("raise RuntimeError('DATA_PATH env var required, and TOKENIZER_PATH')\n", ("DATA_PATH", "TOKENIZER_PATH")),
+        ("raise ValueError('set the environment variable A_B, A_B or A_B')\n", ("A_B",)),
+        ("raise KeyError('DATA_PATH')\n", ()),
+        ("import os\nos.environ['A=B']\n", ()),
+        ("raise RuntimeError('environment variable SANDBOX_REPORT_FD')\n", ()),
+        ("import os\ndel os.environ['HOME']\nos.environ['HOME']\n", ()),
+        ("X = 1\n", ()),
+    ],
+)
+def test_demanded_variables_are_named(source: str, names: tuple[str, ...]) -> None:
+    """What an import says it lacks is read off its exception; the sandbox's own variables can never be asked for."""
+    _, done = load(source)
+    assert missing_variables(done.told.get("import")) == names
 
 
 def test_failure_names_the_script_line() -> None:

@@ -159,6 +159,16 @@ class TestWithTorch:
         assert report.source_line == "Y = undefined_name"
         assert report.shipped is not None and report.shipped.outcome is SmokeOutcome.FAIL
 
+    def test_demanded_variables_are_supplied_and_named(self, tmp_path: Path) -> None:
+        """What a run command would set is set to a stand-in, a launcher's rank to a number, and the report says so."""
+        source = (
+            "import os\nRANK = int(os.environ['RANK'])\nif not os.environ.get('DATA_PATH'):\n"
+            "    raise RuntimeError('DATA_PATH env var required')\nassert RANK == 0\n"
+        )
+        report = check(tmp_path, source, SmokeLevel.IMPORT)
+        assert report.judgement.outcome is SmokeOutcome.PASS, report
+        assert any("RANK, DATA_PATH set to a stand-in" in note for note in report.notes)
+
     def test_gpu_at_import_is_inconclusive(self, tmp_path: Path) -> None:
         """A script that needs a GPU to be imported is not at fault here; torch sees no stand-in."""
         source = (

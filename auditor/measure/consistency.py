@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from auditor.intake.metric_lines import family_of
-from auditor.measure.select import in_run, last_runs, observed_seed
+from auditor.measure.select import in_run, last_runs, metric_run, observed_seed
 from auditor.measure.sizes import compressed_model, compressed_models, logged_code, logged_total_line
 from auditor.measure.timing import train_time, training_end
 from auditor.model.evidence import Headline
@@ -28,6 +28,10 @@ _RATIO_OTHER = 0.05
 _RATIO_FLOOR = 3e-7
 """Relative spread that sums in single precision reach by themselves."""
 _SAME_LOSSES = 5
+_TWIN_BPB = 6e-5
+"""Half a unit of the fourth decimal with the rounding of the exact value."""
+_TOKENS_REL = 1e-3
+"""A last window that is cut or not changes the count of one set by less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,10 @@ def inconsistencies(logs: Sequence[LogFile], headline: Headline) -> Iterator[Inc
         yield from _throughput(log)
         yield from _backwards(log)
         yield from _total(log)
+        yield from _exact_twins(log)
         yield from _written_later(log, headline)
     yield from _ratio(logs, headline)
+    yield from _val_tokens(logs, headline)
     yield from _equal_values(logs, headline)
     yield from _equal_losses(logs)
 
@@ -142,6 +148,42 @@ def _total(log: LogFile) -> Iterator[Inconsistency]:
             log.file,
             total.line,
             total.raw,
+            False,
+        )
+
+
+def _exact_twins(log: LogFile) -> Iterator[Inconsistency]:
+    """Compare X with X_exact where the run prints each once; a name used for two evaluations says nothing."""
+    own = last_runs(log)
+    once = {m.name: m for m in own if m.bpb is not None and sum(1 for other in own if other.name == m.name) == 1}
+    for name, metric in once.items():
+        exact = once.get(f"{name}_exact")
+        if exact is not None and abs((exact.bpb or 0.0) - (metric.bpb or 0.0)) > _TWIN_BPB:
+            yield Inconsistency(
+                "exact twin",
+                f"{name} is {metric.bpb:.8g} (line {metric.line}) and {exact.name} is {exact.bpb:.8g}",
+                log.file,
+                exact.line,
+                exact.raw,
+                False,
+            )
+
+
+def _val_tokens(logs: Sequence[LogFile], headline: Headline) -> Iterator[Inconsistency]:
+    """Compare how many validation tokens the runs behind one claim print."""
+    behind = {metric.file for metric in headline.matches}
+    printed = [(log, items[0]) for log in logs if (items := in_run(log, "val_tokens", metric_run(log)))]
+    known = [(log, item) for log, item in printed if log.file in behind]
+    if len(known) < 2:
+        return
+    (few, fewer), (many, more) = (pick(known, key=lambda row: int(row[1].value)) for pick in (min, max))
+    if int(more.value) > int(fewer.value) * (1.0 + _TOKENS_REL):
+        yield Inconsistency(
+            "validation tokens",
+            f"{few.file} prints {int(fewer.value):,} validation tokens, {many.file} {int(more.value):,}",
+            few.file,
+            fewer.line,
+            fewer.raw,
             False,
         )
 

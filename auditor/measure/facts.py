@@ -8,7 +8,9 @@ from typing import Any
 from auditor.measure.implied import implied
 from auditor.measure.rows import headline_metric
 from auditor.measure.select import in_run, main_logs, metric_run
-from auditor.measure.timing import eval_times
+from auditor.measure.sizes import totals_differ
+from auditor.measure.stats import mean_and_std
+from auditor.measure.timing import after_stop, eval_times, reserve_ms
 from auditor.model.evidence import Claim, Headline, SeedRow
 from auditor.model.logs import LogFile
 from auditor.rules.data import Edition
@@ -53,6 +55,7 @@ def _size(rows: Sequence[SeedRow], code_bytes: int | None, cap: int) -> dict[str
                 "model_bytes": row.model_bytes,
                 "total_bytes": row.total_bytes,
                 "total_bytes_logged": row.logged_total_bytes,
+                "totals_differ": totals_differ(row, code_bytes),
             }
             for row in rows
         ],
@@ -68,6 +71,10 @@ def _timing(row: SeedRow, log: LogFile) -> dict[str, Any]:
         "train_s": row.train_s,
         "train_precision_s": row.train_precision_s,
         "gptq_s": row.gptq_s,
+        "reserved_s": _seconds(reserve_ms(log)),
+        "after_stop": [
+            {"kind": kind, "s": _seconds(float(item.value)), "line": item.line} for kind, item in after_stop(log)
+        ],
         "eval_s": row.eval_s,
         "eval_longest_s": _seconds(times.longest.eval_ms if times.longest else None),
         "eval_logged_total_s": _seconds(float(times.logged_total.value) if times.logged_total else None),
@@ -106,11 +113,14 @@ def _bpb(
                 "subset": None if measured is None else measured.subset,
             }
         )
+    mean, std = mean_and_std([row.bpb for row in rows if row.bpb is not None])
     known = [item["implied_bytes"] for item in per_seed if item["implied_bytes"] is not None]
     return {
         "claimed": claim.bpb,
         "matched": headline.level,
         "metric": headline.metric.name if headline.metric else None,
+        "mean": mean,
+        "std": std,
         "per_seed": per_seed,
         "implied_bytes": round(sum(known) / len(known)) if known else None,
     }

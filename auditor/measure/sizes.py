@@ -6,9 +6,9 @@ A log's own total often counts another copy of the code (unwrapped source), so i
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from auditor.measure.select import metric_run
+from auditor.model.evidence import SeedRow
 from auditor.model.logs import LogFile, Observed
 
 _RAW = re.compile(r"^$|raw|fp32|fp16|bf16|uncompressed|float", re.I)
@@ -73,14 +73,16 @@ def logged_total_line(log: LogFile) -> Observed | None:
     return plain[-1] if plain else None
 
 
-def shipped_overhead(logs: Sequence[LogFile]) -> set[int]:
-    """Return total - model - code over logs that print all three: 0 where the arithmetic holds."""
-    found: set[int] = set()
-    for log in logs:
-        total, model, code = logged_total(log), compressed_model(log), logged_code(log)
-        if total is not None and model is not None and code is not None:
-            found.add(total - model - code)
-    return found
+def totals_differ(row: SeedRow, code_bytes: int | None) -> str | None:
+    """Say why a log's own total is not model plus shipped code; None where they agree or one is unknown."""
+    if row.logged_total_bytes is None or row.total_bytes is None or row.logged_total_bytes == row.total_bytes:
+        return None
+    reasons = []
+    if row.code_bytes is not None and code_bytes is not None and row.code_bytes != code_bytes:
+        reasons.append(f"the log counts {row.code_bytes:,} bytes of code, {code_bytes:,} are shipped")
+    if row.model_bytes is not None and row.model_bytes + (row.code_bytes or 0) != row.logged_total_bytes:
+        reasons.append("the log's total is not its model plus its code")
+    return "; ".join(reasons)
 
 
 def _of(log: LogFile, fact: str) -> list[Observed]:

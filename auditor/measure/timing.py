@@ -120,13 +120,20 @@ def _distinct(metrics: Sequence[Metric]) -> list[Metric]:
     return kept
 
 
-def prequant_ttt(log: LogFile) -> Observed | None:
-    """Return the line that times training on validation text before quantisation, where there is one."""
-    end = training_end(log)
-    return next((item for item in log.facts if item.fact == "prequant_ttt_ms" and item.line > end), None)
+def after_stop(log: LogFile) -> list[tuple[str, Observed]]:
+    """Return (kind of work, line) of what the log times between the training stop and its evaluations.
+
+    Quantisation and compression stand apart from calibration: practice counts only the latter as training. Lines may
+    contain each other, so their durations are listed and not added.
+    """
+    end, run = training_end(log), training_run(log)
+    found = [("calibration", item) for item in calibration(log)]
+    for fact, kind in (("prequant_ttt_ms", "training before quantisation"), ("quantize_ms", "quantisation")):
+        found += [(kind, item) for item in log.facts if item.fact == fact and item.run == run and item.line > end]
+    return sorted(found, key=lambda row: row[1].line)
 
 
-def reserve_ms(logs: Sequence[LogFile]) -> dict[str, float]:
-    """Return what each log reserves of the training budget for calibration."""
-    found = {log.file: in_run(log, "reserve_ms", training_run(log)) for log in logs}
-    return {file: float(items[0].value) for file, items in found.items() if items}
+def reserve_ms(log: LogFile) -> float | None:
+    """Return what the run reserves of the training budget for calibration, None where it does not say."""
+    items = in_run(log, "reserve_ms", training_run(log))
+    return float(items[0].value) if items else None

@@ -73,6 +73,12 @@ def number_of(ctx: RuleContext, name: str) -> float:
     return ctx.edition.numbers[name]
 
 
+def counted(number: int, noun: str, verb: str = "") -> str:
+    """Return "1 log prints" or "3 logs print": a number, its noun, and the verb, given in the plural, if any."""
+    noun = noun if number == 1 else f"{noun}s"
+    return f"{number} {noun}" + (f" {verb}{'s' if number == 1 else ''}" if verb else "")
+
+
 def listing(items: Iterable[str], limit: int = 6) -> str:
     """Join the first items, saying how many more there are."""
     found = list(items)

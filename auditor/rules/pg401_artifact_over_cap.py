@@ -9,7 +9,7 @@ from auditor.model.evidence import SeedRow
 from auditor.model.finding import Effect, Finding, Pass, PathStep
 from auditor.model.logs import LogFile
 from auditor.rules.context import RuleContext
-from auditor.rules.measured import claimed_files, counted_logs, number_of, place, step
+from auditor.rules.measured import claimed_files, counted, counted_logs, number_of, place, step
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
@@ -40,7 +40,8 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
         return
     largest = max(known, key=lambda item: item[1])
     yield ctx.established(
-        f"the largest artifact of {len(known)} runs is {largest[1]:,} bytes, {cap - largest[1]:,} below the cap"
+        f"the largest artifact of {counted(len(known), 'run')} is {largest[1]:,} bytes, "
+        f"{cap - largest[1]:,} below the cap"
     )
     for row, total in known:
         logged = row.logged_total_bytes
@@ -68,9 +69,10 @@ def _packed(ctx: RuleContext, logs: dict[str, LogFile], over: list[tuple[SeedRow
     steps = tuple(_step(ctx, logs[one.file], one, size) for one, size in over)
     kind = "compressed code" if compressed else "other code"
     return ctx.violation(
-        f"with the script as shipped ({ctx.evidence.code_bytes:,} bytes) {len(over)} runs exceed {cap:,} bytes, the "
-        f"largest with {total:,}; the logs count {kind} of {row.code_bytes:,} bytes, and with that they fit: the "
-        "counted script would have to be the one that is shipped",
+        f"with the script as shipped ({ctx.evidence.code_bytes:,} bytes) "
+        f"{counted(len(over), 'run', 'exceed')} {cap:,} bytes, the largest with {total:,}; the logs count "
+        f"{kind} of {row.code_bytes:,} bytes, and with that they fit: the counted script would have to be "
+        "the one that is shipped",
         steps[0].span,
         steps,
         effect=Effect.NOTE if compressed else Effect.ACTION,

@@ -10,7 +10,7 @@ from auditor.measure.select import in_run, metric_run
 from auditor.model.finding import Effect, Finding, Pass
 from auditor.model.logs import LogFile, Observed
 from auditor.rules.context import RuleContext
-from auditor.rules.measured import counted_logs, listing, place, quoted
+from auditor.rules.measured import counted, counted_logs, listing, place, quoted
 
 _NEWLINES = 2
 
@@ -47,7 +47,7 @@ def _sizes(ctx: RuleContext, script: bytes) -> Iterator[Finding | Pass]:
             effect=Effect.NOTE,
         )
     if equal and not different:
-        yield ctx.established(f"the code size in {equal} logs is that of the shipped script")
+        yield ctx.established(f"the code size in {counted(equal, 'log')} is that of the shipped script")
 
 
 def _known_sizes(ctx: RuleContext, script: bytes) -> set[int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from auditor.model.finding import Effect, Finding, Pass
 from auditor.rules.context import RuleContext
-from auditor.rules.measured import counted_logs, for_track, listing, place
+from auditor.rules.measured import counted, counted_logs, for_track, listing, place
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
@@ -44,4 +44,4 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
         )
     whole = len(logs) - len(cut) - len(excerpts)
     if whole:
-        yield ctx.established(f"{whole} logs run from training to a final metric")
+        yield ctx.established(f"{counted(whole, 'log', 'run')} from training to a final metric")

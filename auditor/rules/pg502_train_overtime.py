@@ -8,7 +8,7 @@ from auditor.measure.timing import TrainTime, train_time
 from auditor.model.finding import Effect, Finding, Pass
 from auditor.model.logs import LogFile
 from auditor.rules.context import RuleContext
-from auditor.rules.measured import claimed_files, counted_logs, for_track, number_of, place, seed_name, step
+from auditor.rules.measured import claimed_files, counted, counted_logs, for_track, number_of, place, seed_name, step
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
@@ -39,7 +39,7 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
         )
     if not over and not slightly:
         longest = max(timed, key=lambda item: item[1].ms)
-        yield ctx.established(f"the longest of {len(timed)} runs trains {_shown(longest[1])}")
+        yield ctx.established(f"the longest of {counted(len(timed), 'run')} trains {_shown(longest[1])}")
 
 
 def _surely(time: TrainTime) -> float:

@@ -9,7 +9,17 @@ from auditor.measure.timing import calibration, train_time, untimed_calibration
 from auditor.model.finding import Effect, Finding, Pass
 from auditor.model.logs import LogFile, Observed
 from auditor.rules.context import RuleContext
-from auditor.rules.measured import claimed_files, counted_logs, is_record, listing, number_of, place, seed_name, step
+from auditor.rules.measured import (
+    claimed_files,
+    counted,
+    counted_logs,
+    is_record,
+    listing,
+    number_of,
+    place,
+    seed_name,
+    step,
+)
 
 _OTHER_LINES = 12
 _DATA = (
@@ -47,7 +57,9 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
             yield _finding(ctx, found, effect)
     if within and not over and not noted:
         longest = max(total for _, total in within)
-        yield ctx.established(f"training plus timed calibration takes {longest:.1f} s at most in {len(within)} logs")
+        yield ctx.established(
+            f"training plus timed calibration takes {longest:.1f} s at most in {counted(len(within), 'log')}"
+        )
     untimed = [(log, line) for log in counted_logs(ctx) if (line := untimed_calibration(log)) is not None]
     if untimed:
         log, line = untimed[0]
@@ -67,9 +79,9 @@ def _finding(ctx: RuleContext, found: list[tuple[LogFile, float, list[Observed]]
     steps = (*first, *others[:_OTHER_LINES])
     budget = number_of(ctx, "train_seconds")
     return ctx.violation(
-        f"{len(found)} runs spend more than {budget:g} s on training and calibration together; the longest is "
-        f"{seed_name(log)}: {total - spent:.1f} s of training + {spent:.1f} s of calibration on {_data(log, lines)} "
-        f"= {total:.1f} s",
+        f"{counted(len(found), 'run', 'spend')} more than {budget:g} s on training and calibration together; "
+        f"the longest is {seed_name(log)}: {total - spent:.1f} s of training + {spent:.1f} s of calibration on "
+        f"{_data(log, lines)} = {total:.1f} s",
         steps[0].span,
         steps,
         effect=effect,

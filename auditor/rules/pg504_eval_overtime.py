@@ -9,7 +9,7 @@ from auditor.measure.timing import EvalTimes, eval_times
 from auditor.model.finding import Effect, Finding, Pass, PathStep
 from auditor.model.logs import LogFile, Metric
 from auditor.rules.context import RuleContext
-from auditor.rules.measured import claimed_files, counted_logs, for_track, number_of, place, seed_name, step
+from auditor.rules.measured import claimed_files, counted, counted_logs, for_track, number_of, place, seed_name, step
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
@@ -26,7 +26,9 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
         if spent is not None:
             timed, longest = timed + 1, max(longest, spent)
     if timed and quiet:
-        yield ctx.established(f"the evaluation behind the claim takes {longest:.1f} s at most in {timed} logs")
+        yield ctx.established(
+            f"the evaluation behind the claim takes {longest:.1f} s at most in {counted(timed, 'log')}"
+        )
 
 
 def _behind_claim(ctx: RuleContext, log: LogFile, times: EvalTimes) -> float | None:

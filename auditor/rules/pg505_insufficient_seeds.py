@@ -8,7 +8,9 @@ from auditor.intake.manifest import read_manifest
 from auditor.measure.select import observed_seed
 from auditor.model.finding import Effect, Finding, Pass
 from auditor.rules.context import RuleContext
-from auditor.rules.measured import counted_logs, is_record, listing, number_of, place
+from auditor.rules.measured import counted, counted_logs, is_record, listing, number_of, place
+
+_COPIES = 3
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
@@ -44,8 +46,8 @@ def _counted(ctx: RuleContext, observed: dict[str, int | None], wanted: int) -> 
     claimed = read_manifest(ctx.submission).seeds
     if len(seeds) >= wanted:
         unknown = sum(1 for seed in observed.values() if seed is None)
-        said = f", {unknown} logs print none" if unknown else ""
-        return ctx.established(f"{len(seeds)} runs of different seeds are logged{said}")
+        said = f", {counted(unknown, 'log', 'print')} none" if unknown else ""
+        return ctx.established(f"{len(seeds)} runs of different seeds are logged{said}{_copies(ctx)}")
     if len(claimed) >= wanted:
         return ctx.violation(
             f"submission.json claims {len(claimed)} seeds, the logs show {len(seeds)}", effect=Effect.REVIEW
@@ -55,6 +57,12 @@ def _counted(ctx: RuleContext, observed: dict[str, int | None], wanted: int) -> 
         "the same configuration",
         effect=Effect.NOTE,
     )
+
+
+def _copies(ctx: RuleContext) -> str:
+    """Name the logs that are byte copies of others: none of them is a further run."""
+    copies = [log for log in ctx.evidence.logs if log.duplicate_of]
+    return "".join(f"; {log.file} is a copy of {log.duplicate_of} and not counted" for log in copies[:_COPIES])
 
 
 def _names_a_seed(seed: int) -> bool:

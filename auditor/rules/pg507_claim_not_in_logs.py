@@ -12,7 +12,7 @@ from auditor.model.finding import Effect, Finding, Pass
 from auditor.model.logs import LogFile
 from auditor.model.source import Span
 from auditor.rules.context import RuleContext
-from auditor.rules.measured import counted_logs, for_track, listing, place
+from auditor.rules.measured import counted, counted_logs, for_track, listing, place
 
 _SCORE = (0.1, 5.0)
 """Numbers of a README row that can be a val_bpb or a loss; others are times and percentages."""
@@ -87,7 +87,9 @@ def _per_seed(ctx: RuleContext) -> Iterator[Finding | Pass]:
             effect=Effect.NOTE,
         )
     if agreed:
-        yield ctx.established(f"{agreed} per-seed values of submission.json and README are in the logs of their seeds")
+        held = counted(agreed, "per-seed value")
+        verb = "is" if agreed == 1 else "are"
+        yield ctx.established(f"{held} of submission.json and README {verb} in the logs of their seeds")
 
 
 def _logged(log: LogFile, value: float) -> bool:

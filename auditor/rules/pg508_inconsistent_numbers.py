@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from auditor.measure.consistency import Inconsistency, inconsistencies
 from auditor.model.finding import Effect, Finding, Pass
 from auditor.rules.context import RuleContext
-from auditor.rules.measured import counted_logs, for_track, listing, step
+from auditor.rules.measured import counted, counted_logs, for_track, listing, step
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
@@ -21,7 +21,9 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     for found_of_kind in by_kind.values():
         yield _finding(ctx, found_of_kind)
     if not by_kind:
-        yield ctx.established(f"step times, totals, ratios and values of {len(logs)} logs are mutually consistent")
+        yield ctx.established(
+            f"step times, totals, ratios and values of {counted(len(logs), 'log')} are mutually consistent"
+        )
 
 
 def _finding(ctx: RuleContext, found: list[Inconsistency]) -> Finding:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from auditor.measure.rows import text_fact, world_size
 from auditor.model.finding import Effect, Finding, Pass
 from auditor.rules.context import RuleContext
-from auditor.rules.measured import counted_logs, is_record, listing, number_of, place
+from auditor.rules.measured import counted, counted_logs, is_record, listing, number_of, place
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
@@ -38,4 +38,4 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
         )
     if sized and not other and not foreign:
         model = f" ({named[0][1]})" if named else "; the GPU model is not printed"
-        yield ctx.established(f"{len(sized)} logs print {wanted} processes{model}")
+        yield ctx.established(f"{counted(len(sized), 'log', 'print')} {wanted} processes{model}")

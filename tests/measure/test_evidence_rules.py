@@ -265,7 +265,7 @@ def test_values_per_seed_are_looked_up_in_the_log_of_the_seed() -> None:
     table = "| Seed | BPB | s |\n|---|---|---|\n| 42 | **1.0501** | 588.0 |\n| 1337 | 1.0444 | 588.0 |\n"
     found = said(ask("PG507", _with(README=table)))
     assert ("note", "README.md:4 states 1.0444 for seed 1337; train_seed1337.log holds none of it") in found
-    assert ("pass", "1 per-seed values of submission.json and README are in the logs of their seeds") in found
+    assert ("pass", "1 per-seed value of submission.json and README is in the logs of their seeds") in found
 
 
 def test_what_the_text_leaves_out_is_said_with_its_use() -> None:

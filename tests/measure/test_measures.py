@@ -121,6 +121,40 @@ def test_consistent_logs_are_quiet() -> None:
     assert _kinds(*texts) == set()
 
 
+def test_a_rounded_metric_and_its_exact_twin() -> None:
+    """X rounds X_exact; where it does not, that is noted, unless one name stands for two evaluations."""
+    twin = "quantized_ttt_exact val_loss:2.74000000 val_bpb:1.05004000\n"
+    assert _kinds(log_text(1, bpb=1.05, extra=twin)) == set()
+    other = twin.replace("1.05004", "1.05104")
+    assert _kinds(log_text(1, bpb=1.05, extra=other)) == {("exact twin", False)}
+    assert _kinds(log_text(1, bpb=1.05, extra=other + twin)) == set()
+
+
+def test_runs_over_another_number_of_validation_tokens() -> None:
+    """One claim is of one set; a cut last window is no other set."""
+    logs = [_log(log_text(seed, bpb=1.05 + seed / 1000), f"{seed}.log") for seed in (1, 2)]
+    cases: tuple[tuple[str, set[str]], ...] = (("40546304", set()), ("9662464", {"validation tokens"}))
+    for tokens, expected in cases:
+        text = log_text(3, bpb=1.053).replace("40540160", tokens)
+        runs = [*logs, _log(text, "3.log")]
+        found = inconsistencies(runs, resolve_headline(Claim(1.052, ""), runs))
+        assert {item.kind for item in found} - {"equal size", "equal stop"} == expected
+
+
+def test_work_after_the_stop_is_listed_apart() -> None:
+    """Calibration, quantisation and the reserve each stand for themselves; totals that differ say why."""
+    after = (
+        "gptq:reserving 12s, effective=588000ms\nGPTQ:collected 60 Hessians in 11.4s\n"
+        "Serialize: compression done in 101.2s\n"
+    )
+    facts = evidence(folder({**three_seeds(after_stop=after, code=20_400)})).facts
+    row = facts["timing"]["per_seed"][0]
+    assert (row["reserved_s"], row["gptq_s"]) == (12.0, 11.4)
+    assert [(item["kind"], item["s"]) for item in row["after_stop"]] == [("calibration", 11.4), ("quantisation", 101.2)]
+    assert facts["size"]["per_seed"][0]["totals_differ"] == "the log counts 20,400 bytes of code, 20,000 are shipped"
+    assert facts["bpb"]["mean"] == pytest.approx(1.0506667, abs=1e-6) and facts["bpb"]["std"] > 0
+
+
 def _step_lines(average: float, wrong: int) -> str:
     lines = [f"step:{n}/900 train_loss:3.1 train_time:{n * 80}ms step_avg:80.00ms" for n in range(100, 900, 50)]
     for index in range(wrong):

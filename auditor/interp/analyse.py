@@ -61,5 +61,5 @@ def analyse(program: Program, submission: Submission, evidence: Evidence, limits
         frame=frame,
         printed=site.printed.span,
     )
-    leaks = find_leaks(machine.nodes, learned, composition.scores, frame)
+    leaks = find_leaks(machine.nodes, learned, composition, frame)
     return Analysis(path, configuration.settings, tuple(incomplete), trace, composition, leaks)

@@ -95,7 +95,7 @@ def _plain(value: Any) -> Any:
         lowered = value.strip().lower()
         if lowered in ("true", "yes", "on"):
             return 1
-        if lowered in ("false", "no", "off", ""):
+        if lowered in ("false", "no", "off"):
             return 0
         try:
             return float(value)
@@ -177,6 +177,9 @@ def _solve(
                 yield from _solve(part, inner, names, defaults, True, line)
         return
     for setting in sorted(mentioned):
+        if isinstance(defaults.get(setting), str):
+            # A list or a path: no number stands for it.
+            continue
         for value in _CANDIDATES:
             if _holds(test, names, {**defaults, setting: value}) is wanted:
                 yield Solved(setting, names[setting], str(value), *line)

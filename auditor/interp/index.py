@@ -355,7 +355,8 @@ def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
         if isinstance(part, Sym) and part.pos is not None and part.val is None and part.name != MASK
     ]
     carried = m.merge(container, value, *m.controls, *[part for part in parts if isinstance(part, Sym)])
-    if keys:
+    if keys and not container.mark & (Mark.LOGITS | Mark.NLL):
+        # Scores that a window has just got are changed in place, not remembered.
         region = Region.union([value_region(key) for key in keys])
         container.mark |= Mark.TABLE
         container.node = m.node(Kind.CACHE_WRITE, [carried], region=region, table=m.identity(container))

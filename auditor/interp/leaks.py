@@ -12,10 +12,12 @@ from enum import Enum
 from auditor.interp.graph import Kind, Node, ancestors
 from auditor.interp.learn import Learned
 from auditor.interp.region import Region
-from auditor.interp.scores import Score
+from auditor.interp.scores import Composition, Score
 
 TOLERATED_SHARE = 0.02
 """Share of counted positions that may overlap before it is more than a window boundary (one token in a chunk)."""
+REACH = 2_000
+"""Events looked through between a blend and its look-ups."""
 
 
 class Way(str, Enum):
@@ -45,8 +47,9 @@ class Leak:
     """Share of the counted positions of the headline that are affected."""
 
 
-def find_leaks(nodes: list[Node], learned: list[Learned], scores: tuple[Score, ...], frame: int) -> tuple[Leak, ...]:
+def find_leaks(nodes: list[Node], learned: list[Learned], composed: Composition, frame: int) -> tuple[Leak, ...]:
     """Return the leaks behind the headline's scores, the widest of each way."""
+    scores = composed.scores
     total = sum(score.counted.count for score in scores) or 1
     index = _Index(nodes, learned, min((s.loss.index for s in scores), default=0))
     found: dict[Way, list[Leak]] = {}
@@ -56,6 +59,10 @@ def find_leaks(nodes: list[Node], learned: list[Learned], scores: tuple[Score, .
             found.setdefault(leak.way, []).append(leak)
             count = min(leak.overlap.count, score.counted.count)
             affected[leak.way] = affected.get(leak.way, 0) + count
+    if Way.CACHE not in found:
+        for leak in _rescored(composed, learned):
+            found.setdefault(Way.CACHE, []).append(leak)
+            affected[Way.CACHE] = affected.get(Way.CACHE, 0) + leak.overlap.count
     rescored = {leak.learned.span for leak in found.get(Way.SECOND_PASS, ())}
     made = []
     for way, leaks in found.items():
@@ -133,6 +140,24 @@ def _leaks_of(score: Score, index: _Index, frame: int) -> Iterator[Leak]:
         yield Leak(Way.CACHE, source or score.loss, None, score.loss, overlap, 0.0)
 
 
+def _rescored(composed: Composition, learned: list[Learned]) -> Iterator[Leak]:
+    """Yield blends of a score with table entries, where the table had been filled with the scored tokens before."""
+    counted = {score.loss.index: score.counted for score in composed.scores if score.exact}
+    for blend in composed.blends:
+        behind = list(ancestors(blend, into_state=False, cap=REACH))
+        target = Region.of(blend.info["target"]) & Region.union(counted[n.index] for n in behind if n.index in counted)
+        for read in behind:
+            if read.kind is not Kind.CACHE_READ:
+                continue
+            overlap = learned[read.index].cached & target
+            if not overlap:
+                continue
+            writes = (n for s in read.state for n in ancestors(s, into_state=False, cap=REACH))
+            source = next((n for n in writes if n.kind is Kind.CACHE_WRITE and n.region & overlap), read)
+            yield Leak(Way.CACHE, source, None, blend, overlap, 0.0)
+            break
+
+
 def _unplaced_source(score: Score, index: _Index, frame: int) -> Node | None:
     """Return a backward pass over validation tokens at unknown positions that was over before any score was fixed.
 
@@ -187,7 +212,7 @@ def _way(learned: Node, applied: Node | None, score: Score, index: _Index, frame
     inside = frame in learned.frames and frame in score.loss.frames
     if inside and _shares_epoch(learned, score.loss):
         return Way.LATER_EPOCH
-    own = set(learned.frames) - set(score.loss.frames) or {learned.frames[-1]}
+    own = set(learned.frames) - set(score.loss.frames) or {learned.frames[-1]} - index.train_frames
     if inside and frame not in index.train_frames:
         # In a function that also trains, a score before the learning is one of its validations, not a first pass.
         own.add(frame)

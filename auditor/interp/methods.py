@@ -269,6 +269,14 @@ def _reset(m: Machine, receiver: Sym, args: tuple[Any, ...]) -> Sym:
     return receiver
 
 
+def _one_per_row(receiver: Sym, dim: Any, index: Any) -> bool:
+    """Say whether a scatter marks one place in each row of its index: a one-hot of these tokens, no table of them."""
+    if not isinstance(dim, int) or dim == 0 or not isinstance(index, Sym):
+        return False
+    mine, theirs = receiver.shape, index.shape
+    return mine is not None and theirs is not None and len(mine) == len(theirs) and mine[:dim] == theirs[:dim]
+
+
 def _mutate(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sym:
     """An in-place method: the tensor now also depends on the arguments."""
     if name in ("scatter_add_", "index_add_", "scatter_", "index_put_", "scatter_reduce_", "put_"):
@@ -277,7 +285,10 @@ def _mutate(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwargs:
         if name in ("index_put_", "put_"):
             index, value = args[0] if args else None, args[1] if len(args) > 1 else None
             index = index[-1] if isinstance(index, (tuple, list)) and index else index
-        arrays.scatter(m, receiver, index, value)
+        if name == "scatter_" and _one_per_row(receiver, args[0] if args else None, index):
+            receiver.node, receiver.val = m.merge(receiver, index, value), None
+        else:
+            arrays.scatter(m, receiver, index, value)
         return receiver
     if receiver.mark & Mark.PARAM:
         node = m.node(Kind.PARAM_WRITE, [m.merge(receiver, *args, *kwargs.values(), *m.controls)], text=name)

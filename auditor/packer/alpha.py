@@ -158,9 +158,9 @@ class _Walk:
         return ""
 
 
-def difference(old: str, new: str) -> str:
-    """Return the first way in which `new` is not a renaming of `old`, "" where it is one."""
-    left = compile(old, "<old>", "exec", dont_inherit=True)
+def difference(old: str | CodeType, new: str) -> str:
+    """Return the first way in which `new` is not a renaming of `old` (text or code), "" where it is one."""
+    left = compile(old, "<old>", "exec", dont_inherit=True) if isinstance(old, str) else old
     right = compile(new, "<new>", "exec", dont_inherit=True)
     walk = _Walk()
     return walk.same(left, right, False) or walk.unexplained()

@@ -5,6 +5,8 @@ A digit is one character of the shim. The raw alphabet has 254 (every latin-1 ch
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from auditor.errors import BudgetExceeded, UnpackError
 from auditor.packer.cm_model import CmParams, walk
 
@@ -105,6 +107,14 @@ def encode(text: str, params: CmParams, radix: int) -> str:
     """Return the payload characters of `text` (symbols below 2 ** bits)."""
     encoder = Encoder(text, params.bits, radix)
     walk(encoder, params)
+    return encoder.digits()
+
+
+def spell(text: str, bits: int, odds: Iterable[int], radix: int) -> str:
+    """Return the payload characters of `text` under odds that were worked out before (`cm_survey`)."""
+    encoder = Encoder(text, bits, radix)
+    for one in odds:
+        encoder.code(one)
     return encoder.digits()
 
 

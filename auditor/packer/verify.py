@@ -1,6 +1,7 @@
 """Check a finished file the way a stranger would: unpack it statically, parse it, and let other interpreters decode it.
 
-The interpreters run the decoder with `exec` of the payload replaced by a checksum: no line of the payload runs.
+The interpreters run the decoder with `exec` of the payload replaced by compiling it and taking a checksum: no line of
+the payload runs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from auditor.unpack import unpack
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
 
 _CHILD = """
-import builtins, hashlib, sys
+import builtins, hashlib, sys, warnings
 run = exec
 def grab(text, *rest):
     if not isinstance(text, (bytes, str)):
@@ -28,6 +29,9 @@ def grab(text, *rest):
     if isinstance(text, bytes) and text.startswith(b"import math\\ndef f(z):"):
         return run(text, sys._getframe(1).f_globals)
     text = text if isinstance(text, bytes) else text.encode()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        compile(text, "payload", "exec")
     print(hashlib.sha256(text).hexdigest())
 path = sys.argv[1]
 with open(path, "rb") as file:
@@ -72,7 +76,7 @@ def interpreters() -> dict[str, str]:
 
 
 def decode_elsewhere(data: bytes, carried: bytes) -> tuple[Decoded, ...]:
-    """Let every interpreter found decode `data` and compare the checksum of what it would run."""
+    """Let every interpreter found decode `data`, compile what it would run and compare its checksum."""
     wanted = hashlib.sha256(carried).hexdigest()
     results: list[Decoded] = []
     with tempfile.TemporaryDirectory() as folder:

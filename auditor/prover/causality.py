@@ -69,6 +69,17 @@ def judge(probes: Sequence[Probe], base: np.ndarray, owners: np.ndarray, targets
     return Causality(True, "own", None, first=first)
 
 
+def far_leak(probes: Sequence[Probe], base: np.ndarray, owners: np.ndarray, targets: int) -> Witness | None:
+    """Return the leak that far apart tokens show by themselves, as `shared_first` does for probes already judged."""
+    live = [p for p in probes if p.first is not None]
+    return shared_first(live, base, owners, targets) if all(p.same_length for p in live) else None
+
+
+def leaking(leak: Witness, probes: Sequence[Probe]) -> Causality:
+    """Return what `leak` alone establishes."""
+    return Causality(False, "unknown", leak, first=tuple((p.position, p.first) for p in probes if p.first is not None))
+
+
 def in_stream_order(first: Sequence[tuple[int, int]]) -> bool:
     """Return True when no token moved a score before its own in the stream, and most moved their own.
 

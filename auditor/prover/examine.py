@@ -101,7 +101,9 @@ def examine(session: Session, mini: Miniature) -> Examination:
         raise Undecided("no-result", "the run ended without a readable result, or not in time")
     site, headline = locate(session, base, mini)
     found = Examination(mini, base, site, headline)
-    suffix = None if changed is None else same_site(changed, site, mini)
+    if changed is None:
+        raise Undecided("no-result", "the run on other tokens ended without a readable result, or not in time")
+    suffix = same_site(changed, site, mini)
     if suffix is None:
         raise Undecided("site-unstable", "with other tokens the located scores no longer make up the printed number")
     if session.conditions & {"c1", "c2", "c3"}:
@@ -186,14 +188,41 @@ def order_tests(session: Session, found: Examination, suffix: np.ndarray) -> Non
     if whole.first is not None and start - 1 <= whole.first < start + NEAR:
         stream_tests(session, found, suffix)
     else:
-        found.order = causality.judge(
-            full_probes(session, found), found.site.values, found.site.owners, found.mini.targets
-        )
-        found.leak = found.order.witness
+        own_order_tests(session, found)
     if found.leak is None and found.order is not None and found.order.order == "stream":
         found.leak = causality.judge_suffix(start, whole, found.site.values)
     if found.leak is None and found.order is not None and found.order.order == "own":
         own_order_sums(session, found)
+
+
+def own_order_tests(session: Session, found: Examination) -> None:
+    """Judge order by whole runs: two far apart tokens first, which settle a leak, then their neighbours."""
+    changes = plan.single_changes(found.mini)
+    far, near = plan.far_and_near(changes)
+    probes = full_probes(session, found, far)
+    found.leak = causality.far_leak(probes, found.site.values, found.site.owners, found.mini.targets)
+    if found.leak is not None:
+        found.order = causality.leaking(found.leak, probes)
+        return
+    probes += full_probes(session, found, near)
+    found.order = causality.judge(probes, found.site.values, found.site.owners, found.mini.targets)
+    found.leak = found.order.witness
+
+
+def leaks_again(session: Session, mini: Miniature) -> bool:
+    """Say whether two far apart tokens share a first score on `mini` too. Raises Undecided where it cannot be run."""
+    far, _ = plan.far_and_near(plan.single_changes(mini))
+    logs = session.run("again", mini, (Variant("base"), *singles(far)))
+    if "base/main" not in logs:
+        raise Undecided("no-result", "the run ended without a readable result, or not in time")
+    site, headline = locate(session, logs["base/main"], mini)
+    found = Examination(mini, logs["base/main"], site, headline)
+    probes = whole_probes(logs, found, far)
+    return causality.far_leak(probes, site.values, site.owners, mini.targets) is not None
+
+
+def singles(changes: dict[int, int]) -> list[Variant]:
+    return [Variant(f"single-{p}", {p: t}) for p, t in changes.items()]
 
 
 def stream_tests(session: Session, found: Examination, suffix: np.ndarray) -> None:
@@ -211,10 +240,12 @@ def stream_tests(session: Session, found: Examination, suffix: np.ndarray) -> No
     valid = forked is not None and forked.size > 0 and np.array_equal(*plan.values_until(suffix, forked))
     if not valid:
         found.notes.append("forks before the evaluation did not match whole runs; tokens were changed from the start")
-    probes = probes_of(again, found) if valid else full_probes(session, found)
-    found.order = causality.judge(probes, site.values, site.owners, mini.targets)
+    if not valid:
+        own_order_tests(session, found)
+        return
+    found.order = causality.judge(probes_of(again, found), site.values, site.owners, mini.targets)
     found.leak = found.order.witness
-    if valid and found.leak is None and found.order.order == "stream":
+    if found.leak is None and found.order.order == "stream":
         sum_tests(found, again, own)
         if own and not any(s.first is not None for s in found.sums) and session.left() > 10:
             found.sums.clear()
@@ -249,11 +280,17 @@ def probes_of(logs: dict[str, RunLog], found: Examination) -> list[causality.Pro
     return probes
 
 
-def full_probes(session: Session, found: Examination) -> list[causality.Probe]:
-    """Run single-token changes from the start: two far apart pairs of neighbours."""
-    changes = dict(list(plan.single_changes(found.mini).items())[-4:])
-    variants = [Variant(f"single-{p}", {p: t}) for p, t in changes.items()]
-    logs = session.run("whole runs", found.mini, variants, only=[found.site.key])
+def full_probes(session: Session, found: Examination, changes: dict[int, int]) -> list[causality.Probe]:
+    """Run single-token changes from the start."""
+    logs = session.run("whole runs", found.mini, singles(changes), only=[found.site.key])
+    probes = whole_probes(logs, found, changes)
+    if len(probes) < len(changes):
+        raise Undecided("budget", "runs with one token changed did not end in time")
+    return probes
+
+
+def whole_probes(logs: dict[str, RunLog], found: Examination, changes: dict[int, int]) -> list[causality.Probe]:
+    """Compare whole runs with one token changed with the base run."""
     probes = []
     for position, token in changes.items():
         log = logs.get(f"single-{position}/main")

@@ -48,6 +48,12 @@ def single_changes(mini: Miniature) -> dict[int, int]:
     return found
 
 
+def far_and_near(changes: dict[int, int]) -> tuple[dict[int, int], dict[int, int]]:
+    """Split the last two pairs of neighbours into two far apart tokens, and the neighbour of each."""
+    last = list(changes.items())[-4:]
+    return dict(last[::2]), dict(last[1::2])
+
+
 def sum_positions(mini: Miniature) -> list[int]:
     """Return the positions whose vocabulary is summed: the last one, and late ones whose context was seen before."""
     stream = mini.stream

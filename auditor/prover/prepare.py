@@ -67,7 +67,7 @@ def doubtful_of(declared: Mapping[str, Setting]) -> tuple[frozenset[str], ...]:
 def readable(value: str) -> bool:
     """Say whether a setting can be given as found: no variable to fill in, no torn or empty print."""
     opened, closed = (sum(value.count(c) for c in kind) for kind in ("([", ")]"))
-    return not set(value) & set("${}") and opened == closed and value not in PRINTED_EMPTY
+    return not set(value) & set("${}=") and opened == closed and value not in PRINTED_EMPTY
 
 
 def unprinted(value: str) -> str:

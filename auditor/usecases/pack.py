@@ -9,6 +9,7 @@ import io
 import lzma
 import os
 import tempfile
+import time
 import tokenize
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ class PackResult:
     notes: tuple[str, ...]
     decoded: tuple[Decoded, ...] = ()
     decode_s: float | None = None
-    """Seconds that decoding a context-mixed payload took, None for other codecs."""
+    """CPU seconds that unpacking a context-mixed payload took here, None for other codecs."""
 
 
 def _silent(_: str) -> None:
@@ -100,7 +101,9 @@ def pack(
     progress(f"{len(source.text):,} characters to pack")
     texts = minify(source.text, options)
     choice = _uncompressed(search(texts, options, limits.pack, progress), texts, options)
+    start = time.process_time()
     check_static(choice.shim.data, choice.carried, options.target)
+    seconds = time.process_time() - start
     decoded = decode_elsewhere(choice.shim.data, choice.carried) if verify and choice.shim.codec != "none" else ()
     return PackResult(
         data=choice.shim.data,
@@ -114,7 +117,7 @@ def pack(
         withheld=choice.minified.withheld,
         notes=(*source.notes, *choice.notes),
         decoded=decoded,
-        decode_s=choice.decode_s,
+        decode_s=seconds if choice.shim.codec == "cm" else None,
     )
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from auditor.errors import BudgetExceeded, UnpackError
 from auditor.packer import cm_coder, cm_shim
 from auditor.packer.cm_model import CmParams, rounding_margin
+from auditor.packer.cm_survey import survey
 
 SAMPLE = (
     "def f(a,b):\n\tfor i in range(len(a)):\n\t\tb[i]+=a[i]*(i+1)\n\treturn {'x':b,\"y\":[]}\nprint(f([1,2],[3,4]))\n"
@@ -59,6 +60,32 @@ def test_payload_alphabet_holds_no_character_that_a_tokenizer_changes(radix: int
 def test_no_table_entry_sits_near_a_rounding_edge() -> None:
     """An error of a few units in the last place of log or 2**x cannot change a decoded bit."""
     assert rounding_margin() > 1e-9
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.text(st.characters(max_codepoint=127), max_size=80))
+def test_survey_finds_the_odds_of_the_walk(text: str) -> None:
+    """All settings at once give, to the bit, the payload that the one walk gives for each."""
+    text = SAMPLE + text
+    tried = [CmParams(len(text), rate, lag, weight) for lag in (11, 12) for rate in (45, 75) for weight in (14, 17)]
+    surveyed = survey(text, tried)
+    assert {c.params for c in surveyed} == set(tried)
+    for coded in surveyed:
+        for radix in RADICES:
+            payload = cm_coder.spell(text, 7, coded.odds.tolist(), radix)
+            assert payload == cm_coder.encode(text, coded.params, radix)
+    costs = [c.cost for c in surveyed]
+    assert costs == sorted(costs)
+    assert abs(len(cm_coder.spell(text, 7, surveyed[0].odds.tolist(), cm_coder.RAW)) - costs[0]) < 6
+
+
+def test_survey_of_bytes_and_of_nothing() -> None:
+    """Eight-bit symbols are surveyed too, and an empty text costs nothing."""
+    wide = SAMPLE + "\xe2\x96\x81" * 3
+    params = CmParams(len(wide), wide=True)
+    found = survey(wide, [params])
+    assert cm_coder.spell(wide, 8, found[0].odds.tolist(), cm_coder.RAW) == cm_coder.encode(wide, params, cm_coder.RAW)
+    assert survey("", [CmParams(0)])[0].cost == 0
 
 
 def test_repetitive_text_becomes_small() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import lzma
 import subprocess
 import sys
 from pathlib import Path
@@ -139,6 +141,29 @@ def test_a_shim_is_packed_anew_from_its_payload(tmp_path: Path) -> None:
     again = pack(first, PackOptions(level=Level.BEST))
     assert any("already a shim" in note for note in again.notes)
     assert len(again.data) <= first.stat().st_size
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "import os\nos.environ['STEPS']='7'\n",
+        "import sys\nsys.path.insert(0,'lib')\n",
+        "open('other.txt','w').write('x')\n",
+        "def f():\n\treturn 1\nf()\n",
+    ],
+)
+def test_a_shim_that_does_more_is_not_replaced_by_its_payload(tmp_path: Path, before: str) -> None:
+    """What stands around the payload would be lost: the file is packed whole, and that is said."""
+    inner = "print('a payload', [n * n for n in range(40)])\n" * 20
+    packed = base64.b85encode(lzma.compress(inner.encode())).decode()
+    run = f"import lzma,base64\nexec(lzma.decompress(base64.b85decode({packed!r})))\n"
+    path = tmp_path / "train_gpt.py"
+    path.write_text(before + run)
+    result = pack(path, PackOptions(level=Level.FAST))
+    assert any("packed whole" in note for note in result.notes)
+    assert unpack_file(path).payload.raw != result.carried
+    path.write_text(run)
+    assert any("already a shim" in note for note in pack(path, PackOptions(level=Level.FAST)).notes)
 
 
 def test_line_ends_marks_and_encodings(tmp_path: Path) -> None:

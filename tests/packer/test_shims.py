@@ -107,7 +107,11 @@ def test_damaged_payloads_never_raise_anything_unexpected() -> None:
         data = bytearray(shim.data)
         for _ in range(3):
             data[rng.randrange(len(data) // 3, len(data) - 60)] = rng.randrange(65, 90)
-        unpack(bytes(data), "train_gpt.py", lambda _: None, DEFAULT_LIMITS.unpack)
+        unpacked = unpack(bytes(data), "train_gpt.py", lambda _: None, DEFAULT_LIMITS.unpack)
+        assert unpacked.layers[0].raw == bytes(data)
+        assert len(unpacked.layers) > 1 or unpacked.opaque, (
+            f"{shim.codec} in {shim.carrier}: damage passed over in silence"
+        )
 
 
 def test_extra_codecs_only_when_allowed() -> None:

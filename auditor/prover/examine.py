@@ -247,7 +247,7 @@ def stream_tests(session: Session, found: Examination, suffix: np.ndarray) -> No
     found.leak = found.order.witness
     if found.leak is None and found.order.order == "stream":
         sum_tests(found, again, own)
-        if own and not any(s.first is not None for s in found.sums) and session.left() > 10:
+        if own and found.excess is None and not reached(found, own) and session.left() > 10:
             found.sums.clear()
             sums_by_forks(session, found, dict([min(own.items())]), from_start=True)
 
@@ -257,9 +257,14 @@ def own_order_sums(session: Session, found: Examination) -> None:
     assert found.order is not None
     own = dict(found.order.first[-1:])
     sums_by_forks(session, found, own)
-    if not any(s.first is not None for s in found.sums) and session.left() > 10:
+    if found.excess is None and not reached(found, own) and session.left() > 10:
         found.sums.clear()
         sums_by_forks(session, found, own, from_start=True)
+
+
+def reached(found: Examination, own: dict[int, int]) -> bool:
+    """Say whether a summed token moved its own score: a fork that came too late moves others or none."""
+    return any(s.first is not None and s.first == own.get(s.position) for s in found.sums)
 
 
 def sums_by_forks(session: Session, found: Examination, own: dict[int, int], from_start: bool = False) -> None:
@@ -319,8 +324,7 @@ def sum_tests(found: Examination, logs: dict[str, RunLog], own: dict[int, int]) 
         total = normalise.total(position, site.values[:size], was, cut, site.unit, mini.tokenizer.vocab)
         found.sums.append(total)
         found.leak = found.leak or causality.earlier_than_own(position, was, total.first, total.owners)
-        known = element if found.order is not None and found.order.order == "stream" else None
-        found.excess = found.excess or normalise.judge(total, known)
+        found.excess = found.excess or normalise.judge(total, element)
 
 
 def coverage_of(found: Examination) -> tuple[int, int] | None:

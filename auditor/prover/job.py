@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from auditor.prover import data
-from auditor.prover.table import STUBS, TABLE, WIDTH_ROWS
+from auditor.prover.table import STUBS, table_of_width
 
 LAUNCHED = {
     "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500",
@@ -49,8 +49,8 @@ class Shape:
     vocab: int = 32
     byte_fallback: bool = False
     real_halves: bool = False
-    full_width: bool = False
-    """True keeps the model's own width and heads."""
+    width: int | None = 64
+    """Of the model; None keeps its own width and heads."""
     scale: int = 1
     """How many times longer the text is."""
     launched: bool = False
@@ -103,11 +103,6 @@ def miniature(shape: Shape, targets: int, seed: int) -> Miniature:
     return Miniature(shape, tokenizer, data.make_stream(tokenizer, targets * shape.scale, seed), seed)
 
 
-def table_for(shape: Shape) -> list[tuple[str, int]]:
-    """Return the settings table of `shape`."""
-    return list(TABLE[WIDTH_ROWS:] if shape.full_width else TABLE)
-
-
 def sandbox_files(
     script: Script,
     mini: Miniature,
@@ -125,7 +120,7 @@ def sandbox_files(
         "argv": list(script.argv),
         "environment": {**script.environment, **(LAUNCHED if mini.shape.launched else {})},
         "exact": {"VOCAB_SIZE": str(mini.tokenizer.vocab), "WORLD_SIZE": "1", "RANK": "0", "LOCAL_RANK": "0"},
-        "table": table_for(mini.shape),
+        "table": table_of_width(mini.shape.width),
         "stubs": STUBS,
         "real_halves": mini.shape.real_halves,
         "torch": any("torch" in text for text in (script.source, *script.helpers.values())),

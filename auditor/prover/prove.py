@@ -18,12 +18,13 @@ from auditor.prover.proof import Condition, MetricTested, Proof
 
 CONDITIONS = frozenset({"c1", "c2", "c3", "c4"})
 SMALL = Shape("small")
+HEADS = Shape("heads of their own width", width=256)
 LADDER = (
     (r"torchrun|distributed|process group|\bRANK\b", Shape("as launched by torchrun", launched=True)),
     (r"too short|too few tokens|not enough tokens", Shape("twice the text", scale=2)),
     (r"view.*as|uint16|int16|bfloat16|half|dtype", Shape("real half precision", real_halves=True)),
     (r"vocab|piece|byte|token id|tokenizer", Shape("320 pieces", vocab=320, byte_fallback=True)),
-    (r"rope|head|dim|shape|size|expand|divisible|multiply|must|param|index", Shape("own width", full_width=True)),
+    (r"rope|head|dim|shape|size|expand|divisible|multiply|must|param|index", HEADS),
 )
 """(what the failure of the small shape speaks of, the shape to try then)."""
 
@@ -112,6 +113,8 @@ def leave_out(session: ex.Session, names: frozenset[str]) -> None:
 
 def next_shape(error: str, tried: Shape) -> Shape | None:
     """Return the shape that the kind of failure asks for, None where no other shape would help."""
+    if tried is HEADS:
+        return Shape("own width", width=None) if re.search(LADDER[-1][0], error, re.IGNORECASE) else None
     if tried is not SMALL:
         return None
     return next((shape for pattern, shape in LADDER if re.search(pattern, error, re.IGNORECASE)), None)

@@ -36,8 +36,21 @@ TABLE: tuple[tuple[str, int], ...] = (
 )
 """(pattern of the whole setting name, cap), first match decides. Layers stay: settings that name layers need them."""
 
-WIDTH_ROWS = 4
-"""How many of the first rows shrink the model's width."""
+WIDTH_ROWS, DIM = 4, 64
+"""How many of the first rows shrink the model's width; the width that they shrink it to."""
+
+
+def table_of_width(width: int | None) -> list[tuple[str, int]]:
+    """Return the table for a model of that width; wider ones keep what counts a head's dimensions, None every width."""
+    if width is None:
+        return list(TABLE[WIDTH_ROWS:])
+    if width == DIM:
+        return list(TABLE)
+    rows = [row for row in TABLE if "ROTARY" not in row[0]]
+    return [(pattern, cap * width // DIM if cap >= DIM else cap) for pattern, cap in rows[:WIDTH_ROWS]] + rows[
+        WIDTH_ROWS:
+    ]
+
 
 STUBS = [
     "flash_attn_interface",

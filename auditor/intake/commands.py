@@ -20,9 +20,11 @@ _FENCE = re.compile(r"\s{0,12}(?:```+|~~~+)\s*([\w+-]*)")
 _NOT_SHELL = frozenset({"python", "py", "json", "diff", "toml", "yaml", "c", "cpp", "cuda", "latex", "math", "mermaid"})
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.S)
 _DEFAULT = re.compile(r"\$\{\w+:?-([^{}$]*)\}")
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _LAUNCHERS = frozenset({"torchrun", "python", "python3", "uv", "accelerate", "srun", "mpirun", "deepspeed", "env"})
 _ALONE_MIN = 2
-"""Assignments that make a block without a launch line a statement of run settings."""
+"""Assignments that make a block without a launch line a statement of run settings; with a remark to any of them it is a
+description of settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +90,12 @@ def _fenced(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
 def _commands(lines: Sequence[str], start: int, file: str) -> Iterator[RunCommand]:
     exported: dict[str, str] = {}
     loose: dict[str, str] = {}
-    launched = False
+    launched = described = False
     for number, statement in _statements(lines, start):
-        words = _split(statement)
+        words = _split(_expanded(statement, {**loose, **exported}))
         if not words:
             continue
+        described |= "#" in statement
         env, rest = _assignments(words)
         if rest and rest[0] == "export":
             exported.update(_assignments(rest[1:])[0])
@@ -104,8 +107,13 @@ def _commands(lines: Sequence[str], start: int, file: str) -> Iterator[RunComman
             yield RunCommand({**loose, **exported, **env}, tuple(rest), file, number)
         elif not rest:
             loose.update({key: value for key, value in env.items() if key.isupper()})
-    if not launched and len(loose | exported) >= _ALONE_MIN:
+    if not launched and not described and len(loose | exported) >= _ALONE_MIN:
         yield RunCommand({**loose, **exported}, (), file, start)
+
+
+def _expanded(statement: str, known: dict[str, str]) -> str:
+    """Write out variables that the same text has set before."""
+    return _VARIABLE.sub(lambda match: known.get(match[1] or match[2], match[0]), statement)
 
 
 def _statements(lines: Sequence[str], start: int) -> Iterator[tuple[int, str]]:

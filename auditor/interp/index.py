@@ -262,10 +262,11 @@ def _data_item(m: Machine, container: Sym, parts: tuple[Any, ...], data: list[Sy
     keyed = [part for part in data if part.pos is not None and part.name != MASK]
     if keyed:
         key = keyed[-1]
-        held = container.node
+        # A window's own distribution is no memory: what is read out of it was predicted here.
+        held, own = (None, container.node) if container.mark & Mark.LOGITS else (container.node, None)
         node = m.node(
             Kind.CACHE_READ,
-            [part.node for part in data],
+            [*(part.node for part in data), own],
             state=[held],
             region=Region.union([value_region(part) for part in keyed]),
             parts=tuple(_part(part) for part in keyed),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from auditor.interp.graph import Kind
+from auditor.interp.graph import Kind, Node
 from auditor.interp.machine import Machine
 from auditor.interp.region import Region
 from auditor.interp.values import POSITION_CAP, Bound, External, Instance, Mark, Sym, Text
@@ -231,22 +231,26 @@ def elementwise(
     if masks and (all(masks) or (any(masks) and arithmetic in (ast.BitAnd, ast.BitOr))):
         made.name = MASK
     if arithmetic not in (ast.Div, ast.FloorDiv):
-        _blend(m, made, syms)
+        _blend(m, made, syms, product=arithmetic is ast.Mult)
     return made
 
 
-def _blend(m: Machine, made: Sym, syms: list[Sym]) -> None:
+def _blend(m: Machine, made: Sym, syms: list[Sym], *, product: bool) -> None:
     """Record that losses are mixed with looked-up values, and with what positions the mixture is about."""
     losses = [s for s in syms if s.mark & Mark.NLL and s.pos is not None]
     tables = [s for s in syms if s.mark & Mark.LOOKUP and not s.mark & Mark.NLL and s.pos is not None]
     if losses and tables and losses[0].pos is not None:
-        blend(m, made, losses[0].pos)
+        blend(m, made, losses[0].pos, weights=tuple(t.node for t in tables if t.node is not None) if product else ())
 
 
-def blend(m: Machine, made: Sym, target: np.ndarray, *, blind: bool = False) -> None:
-    """Put a blend event behind `made`; `blind` where a component is the same for any realised token."""
+def blend(m: Machine, made: Sym, target: np.ndarray, *, blind: bool = False, weights: tuple[Node, ...] = ()) -> None:
+    """Put a blend event behind `made`; `blind` where a component is the same for any realised token.
+
+    `weights` are looked-up values that the model's own probability is multiplied with.
+    """
+    region = Region.of(target)
     made.node = m.node(
-        Kind.OP, [made.node], text="blend", blend=True, blind=blind, target=target, region=Region.of(target)
+        Kind.OP, [made.node], text="blend", blend=True, blind=blind, weights=weights, target=target, region=region
     )
 
 

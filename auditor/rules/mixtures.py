@@ -51,19 +51,16 @@ def mixtures(analysis: Analysis) -> list[Mixture]:
 
 
 def gates(analysis: Analysis) -> list[tuple[Node, Node]]:
-    """Return (blend, read) pairs in which a property of the realised token, looked up from it, acts on its score."""
+    """Return (blend, read) pairs in which a look-up by the realised token weighs the model's own score of it."""
     if analysis.composition is None:
         return []
-    learned = analysis.trace.learned
-    filled = {n.info.get("table") for n in analysis.trace.nodes if n.kind is Kind.CACHE_WRITE}
-    found: list[tuple[Node, Node]] = []
-    for blend in analysis.composition.blends:
-        reads = _reads(blend)
-        if any(_holds_tokens(read, learned, filled) for read in reads):
-            continue
-        target = blend.info["target"]
-        found.extend((blend, r) for r in reads if any(_holds(arrays, target) for arrays, _ in r.info["parts"]))
-    return found
+    return [
+        (blend, read)
+        for blend in analysis.composition.blends
+        for weight in blend.info["weights"]
+        for read in _reads(weight)
+        if any(_holds(arrays, blend.info["target"]) for arrays, _ in read.info["parts"])
+    ]
 
 
 def _holds(arrays: tuple[np.ndarray, ...], target: np.ndarray) -> bool:
@@ -79,8 +76,8 @@ def _holds(arrays: tuple[np.ndarray, ...], target: np.ndarray) -> bool:
     return False
 
 
-def _reads(blend: Node) -> list[Node]:
-    found = [n for n in ancestors(blend, into_state=False, cap=2_000) if n.kind is Kind.CACHE_READ]
+def _reads(root: Node) -> list[Node]:
+    found = [n for n in ancestors(root, into_state=False, cap=2_000) if n.kind is Kind.CACHE_READ]
     return sorted(found, key=lambda n: n.index)
 
 

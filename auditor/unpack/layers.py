@@ -12,8 +12,8 @@ import unicodedata
 from collections.abc import Callable, Iterator
 
 from auditor.errors import BudgetExceeded
-from auditor.frontend.walk import nodes
 from auditor.frontend.parse import decode, parse
+from auditor.frontend.walk import nodes
 from auditor.limits import UnpackLimits
 from auditor.model.source import Layer, Opaque, Span, Unpacked
 from auditor.unpack import sinks, statements

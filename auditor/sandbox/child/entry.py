@@ -1,6 +1,7 @@
 """Loads one script inside the sandbox and tells the parent, stage by stage, how far it came.
 
-What is written here shares a process with the untrusted script: the parent treats every word of it as a claim.
+What is written here shares a process with the untrusted script: the parent treats every word of it as a claim. The two
+`except BaseException` clauses stand around the script's own code: SystemExit and its like are results here.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Finds how a loaded script builds its model, builds it, and runs one forward pass: everything by its own code.
 
-Runs inside the sandbox. What cannot be found is reported as unavailable, never as a defect of the script.
+Runs inside the sandbox. What cannot be found is reported as unavailable, never as a defect of the script. The `except
+Exception` clauses stand around the script's own code, which may raise anything: no narrower type would do.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ class Builder:
             try:
                 return self._evaluate(assigned, function, depth + 1)
             except (Exception, SystemExit):
-                pass
+                pass  # then the class that holds the settings
         value = self.space.get(self.settings_class or "")
         return value() if isinstance(value, type) else None
 

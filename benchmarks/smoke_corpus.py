@@ -131,17 +131,19 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
     groups = [(kind, [row for row in rows if row["kind"] == kind]) for kind in _KINDS] + [("all", rows)]
+    reached = max((SmokeLevel[row["level"].upper()] for row in rows), default=SmokeLevel.PARSE)
     print(f"{'':34}" + "".join(f"{f'{name} ({len(group)})':>18}" for name, group in groups))
-    for title, count in (
-        ("import PASS", _passes),
-        ("  FAIL: a defect of the script", lambda row: row["judgement"]["outcome"] == "FAIL"),
-        ("  INCONCLUSIVE", lambda row: row["judgement"]["outcome"] == "INCONCLUSIVE"),
-        ("model built", lambda row: row["facts"]["parameters"] is not None),
-        ("forward pass", lambda row: row["facts"]["loss"] is not None),
-        ("loss within 0.2 of ln(vocab)", _near),
-        ("dim, layers and vocab statically", _static),
+    for level, title, count in (
+        (SmokeLevel.IMPORT, "import PASS", _passes),
+        (SmokeLevel.IMPORT, "  FAIL: a defect of the script", lambda row: row["judgement"]["outcome"] == "FAIL"),
+        (SmokeLevel.IMPORT, "  INCONCLUSIVE", lambda row: row["judgement"]["outcome"] == "INCONCLUSIVE"),
+        (SmokeLevel.MODEL, "model built", lambda row: row["facts"]["parameters"] is not None),
+        (SmokeLevel.FORWARD, "forward pass", lambda row: row["facts"]["loss"] is not None),
+        (SmokeLevel.FORWARD, "loss within 0.2 of ln(vocab)", _near),
+        (SmokeLevel.PARSE, "dim, layers and vocab statically", _static),
     ):
-        print(f"{title:34}" + "".join(f"{_share(group, count):>18}" for _, group in groups))
+        if level <= reached:
+            print(f"{title:34}" + "".join(f"{_share(group, count):>18}" for _, group in groups))
     peaks = [row["facts"]["peak_bytes"] for row in rows if row["facts"]["peak_bytes"]]
     if peaks:
         print(f"largest peak memory {max(peaks) / 1e6:.0f} MB")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
-from auditor.intake.commands import run_commands
+from auditor.intake.commands import RunCommand, run_commands
 from auditor.interp.analysis import Analysis, HeadlinePath, Trace
-from auditor.interp.config import declared
+from auditor.interp.config import configure, declared
 from auditor.interp.headline import find_site, scoring_frame
 from auditor.interp.leaks import find_leaks
 from auditor.interp.learn import learn
@@ -22,18 +22,48 @@ RECURSION = 8_000
 """Python frames that `InterpLimits.call_depth` nested submitted calls may need (about 30 per call and nesting)."""
 
 
+MODES = 3
+"""Further run commands that are tried where the likeliest one prints no score: training and evaluation as two calls."""
+
+
+def _other_modes(commands: tuple[RunCommand, ...], argv: tuple[str, ...]) -> list[RunCommand]:
+    """Return commands whose switches differ from those tried and from one another, in the order they are stated."""
+    seen = {_switches(argv)}
+    found: list[RunCommand] = []
+    for command in commands:
+        switches = _switches(command.argv)
+        if switches and switches not in seen:
+            seen.add(switches)
+            found.append(command)
+    return found[:MODES]
+
+
+def _switches(argv: tuple[str, ...]) -> frozenset[str]:
+    after = next((i for i, word in enumerate(argv) if word.endswith(".py")), len(argv))
+    return frozenset(word for word in argv[after:] if word.startswith("--"))
+
+
 def analyse(program: Program, submission: Submission, evidence: Evidence, limits: Limits) -> Analysis:
     """Interpret the program as it was run and say what its headline number is made of."""
-    configuration = declared(program, run_commands(submission, limits.commands), evidence)
     if sys.getrecursionlimit() < RECURSION:
         sys.setrecursionlimit(RECURSION)
+    commands = run_commands(submission, limits.commands)
+    configuration = declared(program, commands, evidence)
     done = run(program, configuration.world, limits.interp)
     if not done.machine.nodes and not done.stopped:
         done = run(program, replace(configuration.world, switches=True), limits.interp)
+    site = find_site(done.machine, evidence)
+    if site is None:
+        for other in _other_modes(commands, configuration.world.argv):
+            tried = configure(program, other, evidence)
+            again = run(program, tried.world, limits.interp)
+            site = find_site(again.machine, evidence)
+            if site is not None:
+                configuration, done = tried, again
+                break
     machine = done.machine
     learned = learn(machine.nodes)
     incomplete = [done.stopped] if done.stopped else []
-    site = find_site(machine, evidence)
     trace = Trace(
         machine.nodes,
         learned,

@@ -81,10 +81,14 @@ def _environment_name(node: ast.AST) -> str:
 
 def declared(program: Program, commands: tuple[RunCommand, ...], evidence: Evidence) -> Configuration:
     """Reconstruct the environment in which the claimed number was produced."""
+    return configure(program, choose_command(commands, program, evidence), evidence)
+
+
+def configure(program: Program, command: RunCommand | None, evidence: Evidence) -> Configuration:
+    """Reconstruct the environment of one run command, with what the logs say of it."""
     names = environment_names(program)
     environ: dict[str, str] = {}
     settings: dict[str, Setting] = {}
-    command = choose_command(commands, program, evidence)
     if command is not None:
         for name, value in command.env.items():
             if name in LAUNCHER:

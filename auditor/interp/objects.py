@@ -342,14 +342,18 @@ def _file_method(m: Machine, r: Instance, name: str, args: tuple[Any, ...]) -> A
     return Sym(name=name) if name not in ("close", "flush", "seek", "__exit__") else None
 
 
+_SWITCH_DEFAULT = {"store_true": False, "store_false": True}
+
+
 def _parser_method(m: Machine, r: Instance, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     options = r.attrs.setdefault("options", {})
     if name == "add_argument":
         flags = [a for a in args if isinstance(a, str)]
         dest = kwargs.get("dest") or (max(flags, key=len).lstrip("-").replace("-", "_") if flags else "")
-        default = kwargs.get("default", False if kwargs.get("action") == "store_true" else None)
+        # The first of several switches with one destination sets its default.
+        default = kwargs.get("default", _SWITCH_DEFAULT.get(kwargs.get("action", ""), None))
         if isinstance(dest, str) and dest:
-            options[dest] = _argument(m, flags, default, kwargs)
+            options[dest] = _argument(m, flags, options.get(dest, default), kwargs)
         return None
     if name in ("add_argument_group", "add_mutually_exclusive_group", "add_subparsers", "add_parser"):
         return r
@@ -371,8 +375,8 @@ def _argument(m: Machine, flags: list[str], default: Any, kwargs: dict[str, Any]
         key, _, glued = word.partition("=")
         if key not in flags:
             continue
-        if kwargs.get("action") == "store_true":
-            return True
+        if kwargs.get("action") in _SWITCH_DEFAULT:
+            return kwargs["action"] == "store_true"
         text = glued or (argv[i + 1] if i + 1 < len(argv) else "")
         kind = kwargs.get("type")
         if isinstance(kind, External):

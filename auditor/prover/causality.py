@@ -69,10 +69,22 @@ def judge(probes: Sequence[Probe], base: np.ndarray, owners: np.ndarray, targets
     return Causality(True, "own", None, first=first)
 
 
-def far_leak(probes: Sequence[Probe], base: np.ndarray, owners: np.ndarray, targets: int) -> Witness | None:
-    """Return the leak that far apart tokens show by themselves, as `shared_first` does for probes already judged."""
-    live = [p for p in probes if p.first is not None]
-    return shared_first(live, base, owners, targets) if all(p.same_length for p in live) else None
+def shared_by_blocks(block: Probe, suffix: Probe, base: np.ndarray, owners: np.ndarray) -> Witness | None:
+    """Two stretches without a token in common whose changes first show in the same element, which scores one token.
+
+    What `shared_first` says of single tokens, with many changed at once: leaks too weak for one token show.
+    """
+    if owners.size == 0 or int(owners[-1]) < 8 or block.first is None or block.first != suffix.first:
+        return None
+    if not (block.same_length and suffix.same_length):
+        return None
+    values = block.values
+    before, after = float(base[block.first]), float("nan") if values is None else float(values[block.first])
+    message = (
+        f"changing the tokens from {block.position} up to {suffix.position} moved score {block.first} from {before:.9g} "
+        f"to {after:.9g}; so does changing those from {suffix.position} on; it scores at most one token"
+    )
+    return Witness("shared by blocks", block.position, -1, -1, block.first, before, after, message)
 
 
 def leaking(leak: Witness, probes: Sequence[Probe]) -> Causality:

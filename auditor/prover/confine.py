@@ -33,8 +33,9 @@ class JobFailed(PgolfError):
 def execute(files: Mapping[str, bytes], nonce: str, wall_seconds: float, limits: ProverLimits) -> Job:
     """Run a job.
 
-    Results that came before a limit ended the job are kept. Raises JobFailed where there are none, SandboxUnavailable
-    where no sandbox that can fork is at hand.
+    Results that came before a limit ended the job are kept; a job that ended properly may have none, when no run ended
+    in time. Raises JobFailed where a job ended otherwise without results, SandboxUnavailable where no sandbox that can
+    fork is at hand.
     """
     request = SandboxRequest(
         code=ENTRY,
@@ -57,7 +58,7 @@ def execute(files: Mapping[str, bytes], nonce: str, wall_seconds: float, limits:
     result = run(request)
     found = frames(result.report)
     whole = found.pop("nonce", b"") == nonce.encode()
-    if not found:
+    if not found and not (whole and not result.stopped):
         why = result.stopped or result.stderr.decode("utf-8", "replace").strip().rsplit("\n", 1)[-1][-300:]
         raise JobFailed(f"the miniature did not run: {why or 'no output'}" + ("" if whole else ", no answer"))
     return Job(found, result.label, result.cpu_seconds)

@@ -186,46 +186,61 @@ def order_tests(session: Session, found: Examination, suffix: np.ndarray) -> Non
     start = plan.suffix_start(found.mini)
     whole = causality.compare(start, -1, -1, found.site.values, suffix)
     if whole.first is not None and start - 1 <= whole.first < start + NEAR:
-        stream_tests(session, found, suffix)
+        stream_tests(session, found, whole)
     else:
-        own_order_tests(session, found)
+        own_order_tests(session, found, whole)
     if found.leak is None and found.order is not None and found.order.order == "stream":
         found.leak = causality.judge_suffix(start, whole, found.site.values)
     if found.leak is None and found.order is not None and found.order.order == "own":
         own_order_sums(session, found)
 
 
-def own_order_tests(session: Session, found: Examination) -> None:
-    """Judge order by whole runs: two far apart tokens first, which settle a leak, then their neighbours."""
-    changes = plan.single_changes(found.mini)
-    far, near = plan.far_and_near(changes)
-    probes = full_probes(session, found, far)
-    found.leak = causality.far_leak(probes, found.site.values, found.site.owners, found.mini.targets)
+def own_order_tests(session: Session, found: Examination, suffix: causality.Probe) -> None:
+    """Judge order by whole runs: a block of tokens against the suffix, which may settle a leak, then single tokens."""
+    block = Variant("block", plan.block_changes(found.mini))
+    logs = session.run("whole runs", found.mini, (block,), only=[found.site.key])
+    probe = block_probe(logs, found, "block", int(found.mini.stream.size * plan.BLOCK))
+    found.leak = causality.shared_by_blocks(probe, suffix, found.site.values, found.site.owners)
     if found.leak is not None:
-        found.order = causality.leaking(found.leak, probes)
+        found.order = causality.Causality(False, "unknown", found.leak)
         return
-    probes += full_probes(session, found, near)
+    probes = full_probes(session, found, dict(list(plan.single_changes(found.mini).items())[-4:]))
     found.order = causality.judge(probes, found.site.values, found.site.owners, found.mini.targets)
     found.leak = found.order.witness
 
 
 def leaks_again(session: Session, mini: Miniature) -> bool:
-    """Say whether two far apart tokens share a first score on `mini` too. Raises Undecided where it cannot be run."""
-    far, _ = plan.far_and_near(plan.single_changes(mini))
-    logs = session.run("again", mini, (Variant("base"), *singles(far)))
+    """Say whether block and suffix share a first score on `mini` too, and an equal run shows that nothing else moves.
+
+    Raises Undecided where it cannot be run.
+    """
+    changed = Variant("block", plan.block_changes(mini)), Variant("suffix", plan.suffix_changes(mini))
+    logs = session.run("again", mini, (Variant("base"), Variant("repeat"), *changed))
     if "base/main" not in logs:
         raise Undecided("no-result", "the run ended without a readable result, or not in time")
     site, headline = locate(session, logs["base/main"], mini)
     found = Examination(mini, logs["base/main"], site, headline)
-    probes = whole_probes(logs, found, far)
-    return causality.far_leak(probes, site.values, site.owners, mini.targets) is not None
+    if block_probe(logs, found, "repeat", 0).first is not None:
+        raise Undecided("nondeterministic", "two equal runs gave different scores")
+    block = block_probe(logs, found, "block", int(mini.stream.size * plan.BLOCK))
+    suffix = block_probe(logs, found, "suffix", plan.suffix_start(mini))
+    return causality.shared_by_blocks(block, suffix, site.values, site.owners) is not None
+
+
+def block_probe(logs: dict[str, RunLog], found: Examination, name: str, start: int) -> causality.Probe:
+    """Compare the whole run `name` with the base run. Raises Undecided where it did not end."""
+    log = logs.get(f"{name}/main")
+    values = None if log is None else entries_of(log, found.site)
+    if values is None:
+        raise Undecided("no-result", "a run on other tokens ended without a readable result, or not in time")
+    return causality.compare(start, -1, -1, found.site.values, values)
 
 
 def singles(changes: dict[int, int]) -> list[Variant]:
     return [Variant(f"single-{p}", {p: t}) for p, t in changes.items()]
 
 
-def stream_tests(session: Session, found: Examination, suffix: np.ndarray) -> None:
+def stream_tests(session: Session, found: Examination, suffix: causality.Probe) -> None:
     """Fork one run before its evaluation: repeat, suffix, single tokens, vocabulary sums."""
     mini, site = found.mini, found.site
     own = plan.own_in_stream_order(mini, site) if "c2" in session.conditions else {}
@@ -237,11 +252,11 @@ def stream_tests(session: Session, found: Examination, suffix: np.ndarray) -> No
     if found.deterministic is False:
         return
     forked = entries_of(again["again/suffix"], site) if "again/suffix" in again else None
-    valid = forked is not None and forked.size > 0 and np.array_equal(*plan.values_until(suffix, forked))
+    assert suffix.values is not None
+    valid = forked is not None and forked.size > 0 and np.array_equal(*plan.values_until(suffix.values, forked))
     if not valid:
         found.notes.append("forks before the evaluation did not match whole runs; tokens were changed from the start")
-    if not valid:
-        own_order_tests(session, found)
+        own_order_tests(session, found, suffix)
         return
     found.order = causality.judge(probes_of(again, found), site.values, site.owners, mini.targets)
     found.leak = found.order.witness

@@ -113,13 +113,14 @@ def sandbox_files(
 ) -> tuple[dict[str, bytes], str]:
     """Return the files of the scratch by path, and the nonce that the job must give back."""
     nonce, hook = secrets.token_hex(16), "_" + secrets.token_hex(6)
+    vocab = str(mini.tokenizer.vocab)
     job = {
         "nonce": nonce,
         "hook": hook,
         "script": script.name,
         "argv": list(script.argv),
         "environment": {**script.environment, **(LAUNCHED if mini.shape.launched else {})},
-        "exact": {"VOCAB_SIZE": str(mini.tokenizer.vocab), "WORLD_SIZE": "1", "RANK": "0", "LOCAL_RANK": "0"},
+        "exact": {"VOCAB_SIZE": vocab, "VOCAB": vocab, "WORLD_SIZE": "1", "RANK": "0", "LOCAL_RANK": "0"},
         "table": table_of_width(mini.shape.width),
         "stubs": STUBS,
         "real_halves": mini.shape.real_halves,

@@ -14,6 +14,8 @@ CLUSTERS = (0.31, 0.62, 0.9)
 """Places of the single-token tests, as shares of the stream; each tests two neighbours."""
 SUFFIX = 0.5
 """From here on the suffix test changes every token."""
+BLOCK = 0.1
+"""From here up to the suffix the block test changes every token."""
 SUM_SHARES = (0.92, 0.8, 0.68, 0.5)
 """Where, beside the last position, the vocabulary is summed: late, so that caches are filled."""
 BATCH_GAP = 32
@@ -34,6 +36,12 @@ def suffix_changes(mini: Miniature) -> dict[int, int]:
     return data.other_tokens(mini.tokenizer, mini.stream, positions, 100 + mini.seed)
 
 
+def block_changes(mini: Miniature) -> dict[int, int]:
+    """Return another ordinary token for a long stretch that ends where the suffix starts, but document starts."""
+    positions = range(int(mini.stream.size * BLOCK), suffix_start(mini))
+    return data.other_tokens(mini.tokenizer, mini.stream, positions, 300 + mini.seed)
+
+
 def single_changes(mini: Miniature) -> dict[int, int]:
     """Return position -> other token for the single-token tests: pairs of neighbours inside documents."""
     places: list[int] = []
@@ -46,12 +54,6 @@ def single_changes(mini: Miniature) -> dict[int, int]:
     for p in places:
         found |= data.other_tokens(mini.tokenizer, mini.stream, range(p, p + 1), 7 * p + mini.seed)
     return found
-
-
-def far_and_near(changes: dict[int, int]) -> tuple[dict[int, int], dict[int, int]]:
-    """Split the last two pairs of neighbours into two far apart tokens, and the neighbour of each."""
-    last = list(changes.items())[-4:]
-    return dict(last[::2]), dict(last[1::2])
 
 
 def sum_positions(mini: Miniature) -> list[int]:

@@ -135,7 +135,7 @@ def confirm(session: ex.Session, found: ex.Examination, shape: Shape, targets: i
     if seeds < 2:
         return False
     try:
-        if found.leak and found.leak.kind == "shared first score":
+        if found.leak and found.leak.kind == "shared by blocks":
             return ex.leaks_again(session, miniature(shape, targets, 2))
         second = ex.examine(session, miniature(shape, targets, 2))
     except (ex.Undecided, JobFailed) as reason:

@@ -120,6 +120,13 @@ out = (H.model_dim, H.dropout, f())
     assert namespace["out"] == (64, 0, 16)
 
 
+def test_defaults_given_to_a_scripts_own_reader_pass_the_settings_table() -> None:
+    """`env("STEPS", 20000)` is a setting, whatever the reader is called; other calls keep their arguments."""
+    source = "def env(name, default):\n    return default\nN = env('STEPS', 20000)\nM = env('steps', 20000)\n"
+    namespace, _, _ = run(source, [("STEPS", 6)])
+    assert namespace["N"] == 6 and namespace["M"] == 20000
+
+
 def test_large_logs_stay_bounded() -> None:
     """A script that adds for ever keeps a bounded log: the oldest half of a key goes."""
     source = """

@@ -8,10 +8,14 @@ class bodies, signatures and upper-case module names pass through the settings t
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass, field
 
 REDUCTIONS = frozenset({"sum", "mean", "nansum", "nanmean", "fsum", "average"})
 """Methods and functions whose argument is logged before they run."""
+
+
+SETTING = re.compile(r"[A-Z][A-Z0-9_]+")
 
 
 @dataclass
@@ -158,6 +162,7 @@ class Rewriter(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.lower_argparse(node)
         super().generic_visit(node)
+        self.lower_reader(node)
         func = node.func
         if isinstance(func, ast.Attribute) and func.attr in REDUCTIONS:
             key = self.sites.place(self.function, ast.unparse(func), node)
@@ -181,6 +186,14 @@ class Rewriter(ast.NodeTransformer):
             for keyword in node.keywords:
                 if keyword.arg == "default":
                     keyword.value = self.lower(name, keyword.value)
+
+    def lower_reader(self, node: ast.Call) -> None:
+        """Lower the default in `anything("NAME", default)`: scripts wrap the environment in readers of their own."""
+        if len(node.args) != 2 or not isinstance(node.args[0], ast.Constant):
+            return
+        name = node.args[0].value
+        if isinstance(name, str) and SETTING.fullmatch(name):
+            node.args[1] = self.lower(name, node.args[1])
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
         node = super().generic_visit(node)  # type: ignore[assignment]

@@ -81,15 +81,10 @@ def shared_by_blocks(block: Probe, suffix: Probe, base: np.ndarray, owners: np.n
     values = block.values
     before, after = float(base[block.first]), float("nan") if values is None else float(values[block.first])
     message = (
-        f"changing the tokens from {block.position} up to {suffix.position} moved score {block.first} from {before:.9g} "
-        f"to {after:.9g}; so does changing those from {suffix.position} on; it scores at most one token"
+        f"changing tokens {block.position} up to {suffix.position} moved score {block.first} from {before:.9g} to "
+        f"{after:.9g}; so does changing those from {suffix.position} on; it scores at most one token"
     )
     return Witness("shared by blocks", block.position, -1, -1, block.first, before, after, message)
-
-
-def leaking(leak: Witness, probes: Sequence[Probe]) -> Causality:
-    """Return what `leak` alone establishes."""
-    return Causality(False, "unknown", leak, first=tuple((p.position, p.first) for p in probes if p.first is not None))
 
 
 def in_stream_order(first: Sequence[tuple[int, int]]) -> bool:

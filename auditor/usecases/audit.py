@@ -21,6 +21,7 @@ from auditor.model.finding import Effect, Finding, Pass, Ruling
 from auditor.model.report import AuditReport, SubmissionReport, Waiver
 from auditor.model.source import Program
 from auditor.model.submission import Intake, RootProblem, Submission
+from auditor.model.verdict import LegalityVerdict
 from auditor.rules.context import RuleContext
 from auditor.rules.data import Edition, cards
 from auditor.rules.data import edition as load_edition
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 
 ANALYSIS_ERROR = "PG900"
+INCOMPLETE = "PG902"
 """The rule under which a stage's failure is reported."""
 RUN_RULES = ("PG601", "PG602")
 """The rules that speak of runs in miniature; they compare them with what all others said."""
@@ -151,6 +153,9 @@ def audit_submission(submission: Submission, edition: Edition, options: AuditOpt
     passes: list[Pass] = []
     known = RuleContext(cards()[ANALYSIS_ERROR], edition, submission, program, analysis, evidence, limits, smoke=smoked)
     _ask_all(checks(), stages, known, findings, passes)
+    if _unnamed(findings, passes, stages, edition, analysed=analysis is not None):
+        context = replace(known, card=cards()[INCOMPLETE])
+        findings.append(context.unproven("no rule recognises how the headline number was scored"))
     if options.prove is not None:
         read_as = legality_of((*findings, *stages.failures), passes, edition, analysed=analysis is not None)
         known = replace(known, proof=_proof(submission, options.prove), read_as=read_as)
@@ -159,6 +164,15 @@ def audit_submission(submission: Submission, edition: Edition, options: AuditOpt
         submission, program, evidence, analysis, (*findings, *stages.failures), tuple(passes), target, edition, smoked
     )
     return judge(gathered, options.waivers)
+
+
+def _unnamed(
+    findings: list[Finding], passes: list[Pass], stages: _Stages, edition: Edition, *, analysed: bool
+) -> bool:
+    """Say whether the eval path is unclear and no finding says why: silence must not read as a clean result."""
+    said = (*findings, *stages.failures)
+    unclear = legality_of(said, passes, edition, analysed=analysed).verdict is LegalityVerdict.UNCLEAR
+    return unclear and all(finding.effect is Effect.NOTE for finding in said if finding.ruling is Ruling.UNPROVEN)
 
 
 def stale(waivers: Iterable[Waiver], reports: Iterable[SubmissionReport]) -> tuple[Waiver, ...]:

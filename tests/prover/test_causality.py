@@ -57,6 +57,40 @@ def test_learning_everything_first_is_a_leak() -> None:
     assert judged.witness is not None and judged.holds is False
 
 
+def blocks(order: list[int], effect: float) -> tuple[np.ndarray, causality.Probe, causality.Probe]:
+    """Return the scores, and runs with two separate stretches of tokens changed; `effect` is that of learning first."""
+    stream = np.random.default_rng(0).integers(4, 32, N + 1)
+
+    def settled(tokens: np.ndarray) -> np.ndarray:
+        weights = np.float32(1.0) + np.float32(effect) * np.float32(tokens.mean())
+        return (scores(tokens, order).astype(np.float32) * weights).astype(np.float64)
+
+    found = []
+    for start, end in ((26, 128), (128, N + 1)):
+        other = stream.copy()
+        other[start:end] += 1
+        found.append(causality.compare(start, -1, -1, settled(stream), settled(other)))
+    return settled(stream), found[0], found[1]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_blocks_convict_no_order_of_scoring(chooser) -> None:  # type: ignore[no-untyped-def]
+    """Tokens scored in any order whatever: no two stretches move the same first score."""
+    order = list(range(N))
+    chooser.shuffle(order)
+    base, block, suffix = blocks(order, 0.0)
+    assert causality.shared_by_blocks(block, suffix, base, np.arange(N) // 8) is None
+
+
+def test_blocks_convict_what_was_learnt_first_however_faintly() -> None:
+    """One token moves nothing in float32, a stretch of them does; one array without an order convicts nobody."""
+    base, block, suffix = blocks(list(range(N)), 1e-6)
+    found = causality.shared_by_blocks(block, suffix, base, np.arange(N) // 8)
+    assert found is not None and found.element == 0 and found.after != found.before
+    assert causality.shared_by_blocks(block, suffix, base, np.zeros(N, dtype=int)) is None
+
+
 def test_looking_a_few_tokens_ahead_is_not_stream_order() -> None:
     """A leak that reaches 40 tokens ahead is never called clean in stream order; sums decide about it."""
     base, found = probes(list(range(N)), leak=40)

@@ -61,7 +61,9 @@ def as_expected(row: dict[str, Any]) -> bool | None:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    out = []
+    out: list[str] = []
+    if not rows:
+        return "nothing proved"
     for kind in sorted({row["kind"] for row in rows}):
         judged = [as_expected(row) for row in rows if row["kind"] == kind]
         counted = [right for right in judged if right is not None]

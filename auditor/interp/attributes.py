@@ -94,6 +94,10 @@ def _instance(m: Machine, receiver: Instance, name: str) -> Any:
         return module_attribute(m, receiver, name)
     if receiver.library == "argparse.Namespace":
         return Sym(name=name)
+    if receiver.library == "pathlib.Path" and name in ("parent", "parents"):
+        from auditor.interp.objects import parent_of
+
+        return parent_of(receiver) if name == "parent" else [parent_of(receiver), parent_of(parent_of(receiver))]
     return Bound(receiver, name)
 
 

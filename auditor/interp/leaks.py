@@ -223,9 +223,11 @@ def _way(learned: Node, applied: Node | None, score: Score, index: _Index, frame
 
 
 def _trained_before(learned: Node, index: _Index) -> bool:
-    """Say whether the weights had been trained otherwise before: on training data, or in a run that is loaded."""
+    """Say whether the weights had been trained otherwise before: on other data, or in a run that is loaded."""
     if index.train_spans:
         return any(n.index < learned.index and n.span in index.train_spans for n in index.backwards)
+    if any(n.index < learned.index and not index.descended(n) for n in index.backwards):
+        return True
     return any(n.kind is Kind.LOAD and n.info.get("saved") for n in ancestors(learned, into_state=True, cap=4_000))
 
 

@@ -266,11 +266,15 @@ def make_path(text: Any) -> Instance:
     return made
 
 
+def parent_of(path: Instance) -> Instance:
+    """Return the directory of a path; `.` for a bare name."""
+    text = path_text(path)
+    return make_path(text.rsplit("/", 1)[0] if "/" in text else ".")
+
+
 def path_method(m: Machine, r: Instance, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Model pathlib.Path: joining, globbing the official data, reading and writing."""
     text = path_text(r)
-    if name == "parent" or name == "parents":
-        return make_path(text.rsplit("/", 1)[0])
     if name in ("__truediv__", "joinpath", "with_name", "with_suffix"):
         return make_path("/".join([text, *[path_text(a) for a in args]]))
     if name in ("glob", "rglob"):

@@ -98,10 +98,11 @@ def _step_average(log: LogFile) -> Iterator[Inconsistency]:
 
 
 def _throughput(log: LogFile) -> Iterator[Inconsistency]:
-    batch = in_run(log, "train_batch_tokens", log.runs - 1)
-    if not batch or any("schedule" in key and "batch" in key for key in log.hyperparameters):
+    if any("schedule" in key and "batch" in key for key in log.hyperparameters):
         return
-    checked = [(s, held) for s in log.steps if (held := throughput_holds(s, float(batch[0].value))) is not None]
+    batch = _batch_by_run(log)
+    known = [(step, batch[step.run]) for step in log.steps if step.run in batch]
+    checked = [(step, held) for step, tokens in known if (held := throughput_holds(step, tokens)) is not None]
     wrong = [step for step, held in checked if not held]
     if wrong:
         first = wrong[0]
@@ -113,6 +114,15 @@ def _throughput(log: LogFile) -> Iterator[Inconsistency]:
             first.raw,
             len(wrong) < 0.9 * len(checked),
         )
+
+
+def _batch_by_run(log: LogFile) -> dict[int, float]:
+    """Return the batch size of every run that prints one; of all runs where the file prints a single one."""
+    found = [item for item in log.facts if item.fact == "train_batch_tokens"]
+    values = {float(item.value) for item in found}
+    if len(values) == 1:
+        return dict.fromkeys(range(log.runs), values.pop())
+    return {item.run: float(item.value) for item in reversed(found)}
 
 
 def _backwards(log: LogFile) -> Iterator[Inconsistency]:
@@ -242,14 +252,25 @@ def _ratio(logs: Sequence[LogFile], headline: Headline) -> Iterator[Inconsistenc
         )
 
 
+def _seed(log: LogFile) -> int | None:
+    """Return the seed that a log prints, else the one that its name claims."""
+    seed = observed_seed(log)
+    return log.seed_in_name if seed is None else seed
+
+
+def _two_seeds(first: int | None, second: int | None) -> bool:
+    """Say whether two runs are of different seeds; an unknown one is not another one."""
+    return first is not None and second is not None and first != second
+
+
 def _equal_values(logs: Sequence[LogFile], headline: Headline) -> Iterator[Inconsistency]:
-    seeds = {log.file: observed_seed(log) for log in logs}
+    seeds = {log.file: _seed(log) for log in logs}
     by_bpb: dict[float, Metric] = {}
     for metric in headline.matches:
         if metric.bpb is None or len(repr(metric.bpb).partition(".")[2]) < 7:
             continue
         first = by_bpb.setdefault(metric.bpb, metric)
-        if first.file != metric.file and seeds.get(first.file) != seeds.get(metric.file):
+        if _two_seeds(seeds.get(first.file), seeds.get(metric.file)):
             yield Inconsistency(
                 "equal value",
                 f"{metric.bpb:.8f} is printed for two seeds, in {first.file} and {metric.file}",
@@ -265,7 +286,7 @@ def _equal_values(logs: Sequence[LogFile], headline: Headline) -> Iterator[Incon
         if not models:
             continue
         other = sizes.setdefault(int(models[-1].value), log)
-        if other is not log and seeds[other.file] != seeds[log.file]:
+        if _two_seeds(seeds[other.file], seeds[log.file]):
             yield Inconsistency(
                 "equal size",
                 f"{other.file} and {log.file} print the same compressed model size to the byte for two seeds",
@@ -295,7 +316,7 @@ def _equal_losses(logs: Sequence[LogFile]) -> Iterator[Inconsistency]:
         if len(losses) < _SAME_LOSSES:
             continue
         other = seen.setdefault(losses, log)
-        if other is not log and observed_seed(other) != observed_seed(log):
+        if _two_seeds(_seed(other), _seed(log)):
             first = next(s for s in log.steps if s.train_loss is not None)
             yield Inconsistency(
                 "equal losses",

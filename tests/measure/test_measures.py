@@ -169,6 +169,37 @@ def test_some_wrong_step_averages_are_strong_and_all_are_a_changed_timer() -> No
     assert _kinds(_step_lines(60.0, 16)) == {("step average", False)}
 
 
+def test_an_unknown_seed_is_not_another_seed() -> None:
+    """Two files that print one value are two seeds only where both name one."""
+    texts = [log_text(seed, bpb=1.05) for seed in (1, 2)]
+    assert ("equal value", True) in _kinds(*texts)
+    unnamed = texts[1].replace("  seed: 2\n", "")
+    kinds = {
+        item.kind
+        for logs in [[_log(texts[0], "run.log"), _log(unnamed, "summary.txt")]]
+        for item in inconsistencies(logs, resolve_headline(Claim(1.05, ""), logs))
+    }
+    assert kinds & {"equal value", "equal size", "equal losses"} == set()
+
+
+def test_throughput_is_held_against_the_batch_of_its_own_run() -> None:
+    """A trial with another batch size before the run in one file is no contradiction; a wrong rate is one."""
+
+    def run(batch: int, rate: int) -> str:
+        lines = [
+            f"{n}/900 train_loss: 3.1 train_time: {n * batch / 6e6 / 60:.1f}m tok/s: {rate}"
+            for n in range(100, 900, 50)
+        ]
+        return (
+            f"Hyperparameters:\n  train_batch_tokens: {batch}\n  seed: 1\n0/900 val_loss: 9.0 val_bpb: 3.4\n"
+            + "\n".join(lines)
+            + "\nstopping_early: wallclock_cap train_time: 600000ms step: 900/900\nfinal val_loss:2.0 val_bpb:1.2\n"
+        )
+
+    assert ("throughput", True) not in _kinds(run(262144, 6_000_000) + run(786432, 6_000_000))
+    assert "throughput" in {kind for kind, _ in _kinds(run(786432, 2_000_000))}
+
+
 def test_time_that_runs_backwards() -> None:
     """A smaller time at a later step of one run is reported."""
     lines = ["seed:1"] + [

@@ -14,7 +14,7 @@ from auditor.measure.select import in_run, last_runs, metric_run, observed_seed
 from auditor.measure.sizes import compressed_model, compressed_models, logged_code, logged_total_line
 from auditor.measure.timing import train_time, training_end
 from auditor.model.evidence import Headline
-from auditor.model.logs import LogFile, Metric, StepLine
+from auditor.model.logs import LogFile, Metric, Observed, StepLine
 
 _AVG_ABS_MS = 0.02
 _AVG_REL = 0.0015
@@ -100,8 +100,8 @@ def _step_average(log: LogFile) -> Iterator[Inconsistency]:
 def _throughput(log: LogFile) -> Iterator[Inconsistency]:
     if any("schedule" in key and "batch" in key for key in log.hyperparameters):
         return
-    batch = _batch_by_run(log)
-    known = [(step, batch[step.run]) for step in log.steps if step.run in batch]
+    sizes = [item for item in log.facts if item.fact == "train_batch_tokens"]
+    known = [(step, tokens) for step in log.steps if (tokens := _batch_tokens(sizes, step)) is not None]
     checked = [(step, held) for step, tokens in known if (held := throughput_holds(step, tokens)) is not None]
     wrong = [step for step, held in checked if not held]
     if wrong:
@@ -116,13 +116,12 @@ def _throughput(log: LogFile) -> Iterator[Inconsistency]:
         )
 
 
-def _batch_by_run(log: LogFile) -> dict[int, float]:
-    """Return the batch size of every run that prints one; of all runs where the file prints a single one."""
-    found = [item for item in log.facts if item.fact == "train_batch_tokens"]
-    values = {float(item.value) for item in found}
-    if len(values) == 1:
-        return dict.fromkeys(range(log.runs), values.pop())
-    return {item.run: float(item.value) for item in reversed(found)}
+def _batch_tokens(sizes: Sequence[Observed], step: StepLine) -> float | None:
+    """Return the batch size printed last above a step: a file may hold trials with other sizes before its run."""
+    above = [item for item in sizes if item.line < step.line]
+    if above:
+        return float(above[-1].value)
+    return float(sizes[0].value) if len({item.value for item in sizes}) == 1 else None
 
 
 def _backwards(log: LogFile) -> Iterator[Inconsistency]:

@@ -1,7 +1,7 @@
 """Prove labelled submissions and print what ran, what was convicted, and every disagreement with the labels.
 
-    python benchmarks/prove.py LABELS.jsonl FOLDER --results OUT.jsonl [--budget S] [--seconds S] [--only PR ...]
-        [--sample N]
+    python benchmarks/prove.py LABELS.jsonl FOLDER --results OUT.jsonl [--budget S] [--seconds S] [--small]
+        [--only PR ...] [--sample N]
 
 FOLDER holds one directory per pull request, each with records/TRACK/SUBMISSION. Results are appended, one JSON object a
 line, and submissions that OUT already has are skipped, so that a long measurement can go on later; the table at the end
@@ -74,7 +74,10 @@ def interleaved(wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def prove_one(row: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
-    limits = replace(DEFAULT_LIMITS, prover=replace(DEFAULT_LIMITS.prover, run_seconds=options.seconds))
+    prover = replace(DEFAULT_LIMITS.prover, run_seconds=options.seconds)
+    if options.small:
+        prover = replace(prover, targets_large=prover.targets)
+    limits = replace(DEFAULT_LIMITS, prover=prover)
     found = [p for p in (options.folder / str(row["pr"]) / "records").glob("*/*") if p.name == row["folder"]]
     started = time.monotonic()
     if not found:
@@ -123,6 +126,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--budget", type=float, default=DEFAULT_LIMITS.prover.budget_seconds)
     parser.add_argument("--seconds", type=float, default=DEFAULT_LIMITS.prover.run_seconds, help="of one run")
+    parser.add_argument("--small", action="store_true", help="leave out the larger text, whatever time is left")
     parser.add_argument("--only", type=int, nargs="*")
     parser.add_argument("--sample", type=int)
     options = parser.parse_args()

@@ -1,6 +1,7 @@
 """Prove the project's own fixtures and print which outcomes differ from what the fixtures are.
 
-    python benchmarks/prove_fixtures.py --results OUT.jsonl [--kinds legal violating] [--budget S] [--only NAME ...]
+    python benchmarks/prove_fixtures.py --results OUT.jsonl [--kinds legal violating] [--budget S] [--small]
+        [--only NAME ...]
 
 A legal fixture has to come out CLEAN_IN_MINIATURE, a violating one of a class that changed tokens can show convicted.
 Results are appended and known ones skipped, so that a sweep can go on later.
@@ -47,7 +48,10 @@ def known(path: Path) -> list[dict[str, Any]]:
 
 
 def prove_one(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    limits = replace(DEFAULT_LIMITS, prover=replace(DEFAULT_LIMITS.prover, run_seconds=options.seconds))
+    prover = replace(DEFAULT_LIMITS.prover, run_seconds=options.seconds)
+    if options.small:
+        prover = replace(prover, targets_large=prover.targets)
+    limits = replace(DEFAULT_LIMITS, prover=prover)
     started = time.monotonic()
     (proved,) = prove_path(folder, ProveOptions(budget=options.budget, limits=limits))
     return {**as_json(proved.proof), "wall": round(time.monotonic() - started, 1)}
@@ -85,6 +89,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--budget", type=float, default=DEFAULT_LIMITS.prover.budget_seconds)
     parser.add_argument("--seconds", type=float, default=DEFAULT_LIMITS.prover.run_seconds, help="of one run")
+    parser.add_argument("--small", action="store_true", help="leave out the larger text, whatever time is left")
     options = parser.parse_args()
     done = {(row["kind"], row["name"], row["folder"]) for row in known(options.results)}
     for row in submissions(options.kinds):

@@ -148,6 +148,8 @@ def worth_larger(session: ex.Session, found: ex.Examination, started: float) -> 
     """Return True when the time left allows the larger stream."""
     if "c2" not in session.conditions and "c1" not in session.conditions:
         return False
+    if session.limits.targets_large <= session.limits.targets:
+        return False
     spent = time.monotonic() - started
     scale = session.limits.targets_large / session.limits.targets
     return found.deterministic is not False and session.left() > spent * scale / 2

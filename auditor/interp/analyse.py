@@ -91,5 +91,5 @@ def analyse(program: Program, submission: Submission, evidence: Evidence, limits
         frame=frame,
         printed=site.printed.span,
     )
-    leaks = find_leaks(machine.nodes, learned, composition, frame)
+    leaks = find_leaks(machine.nodes, learned, composition, frame, frozenset(machine.guessed))
     return Analysis(path, configuration.settings, tuple(incomplete), trace, composition, leaks)

@@ -12,7 +12,7 @@ from auditor.interp.losses import cross_entropy, gather_loss
 from auditor.interp.machine import Machine
 from auditor.interp.operators import blend, elementwise, value_region
 from auditor.interp.region import Region
-from auditor.interp.values import POSITION_CAP, Mark, Sym
+from auditor.interp.values import POSITION_CAP, External, Mark, Sym
 
 CONTENT_CAP = 2_000_000
 """Largest allocation whose zeros or ones are held; larger ones keep their shape only."""
@@ -60,8 +60,13 @@ def _alloc(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any])
     if learns:
         made.mark |= Mark.PARAM
     elif shape is not None and _size(shape) <= CONTENT_CAP and isinstance(value, (bool, int, float)):
-        made.val = np.full(shape, value)
+        made.val = np.full(shape, bool(value) if _boolean(kwargs.get("dtype")) else value)
     return made
+
+
+def _boolean(dtype: Any) -> bool:
+    """Say whether a dtype is the boolean one: indexing by such an array selects instead of looking up."""
+    return isinstance(dtype, External) and dtype.path in ("torch.bool", "numpy.bool_", "numpy.bool", "builtins.bool")
 
 
 def _size(shape: tuple[int, ...]) -> int:

@@ -103,6 +103,9 @@ def configure(program: Program, command: RunCommand | None, evidence: Evidence) 
     if log is not None:
         for name, (shown, line) in log.hyperparameters.items():
             value = literal(shown)
+            if isinstance(value, str) and "{" in value and "}" in value:
+                # A template: the log prints the source, not a setting.
+                continue
             if isinstance(value, str) and isinstance(defaults.get(name), float):
                 # A progress line such as "legal_ttt:start" is no statement about a numeric setting.
                 continue

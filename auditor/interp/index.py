@@ -116,6 +116,10 @@ def _part(key: Sym) -> tuple[tuple[np.ndarray, ...], bool]:
     return arrays, bool(key.keys) or bool(key.mark & Mark.MIXED)
 
 
+GUESS_FRAMES = 1
+"""Calls, from the innermost, whose positions hang on an element that stood for another: a function and its caller."""
+
+
 def _sequence_item(m: Machine, container: Any, index: Any) -> Any:
     try:
         if isinstance(index, slice):
@@ -128,6 +132,7 @@ def _sequence_item(m: Machine, container: Any, index: Any) -> Any:
         return Sym(m.merge(list(container)[:4] if not isinstance(container, (str, bytes, range)) else None))
     if isinstance(index, Sym) and len(container) and not isinstance(container, (str, bytes)):
         # Which element is not known: take the next one each time, so that a queue is walked element by element.
+        m.guessed.update(frame.ident for frame in m.frames[-GUESS_FRAMES:])
         turn = m.files.setdefault(f"turn:{m.identity(container)}", 0)
         m.files[f"turn:{m.identity(container)}"] = turn + 1
         return container[turn % len(container)]
@@ -282,12 +287,18 @@ def _data_item(m: Machine, container: Sym, parts: tuple[Any, ...], data: list[Sy
     return Sym(m.merge(container, *data), shape=shape, mark=container.mark)
 
 
+MAYBE = "maybe"
+"""Name of known numbers among which an undecided condition selects: what stands there may be left as it was."""
+
+
 def _selected(m: Machine, container: Sym, mask: Sym) -> Sym:
     """Select by an undecided condition: every element is kept, since any of them may be taken."""
     made = Sym(m.merge(container, mask), mark=container.mark, name=container.name)
     for field in ("pos", "val"):
         array = getattr(container, field)
         setattr(made, field, None if array is None else array.reshape(-1))
+    if made.val is not None:
+        made.name = MAYBE
     made.keys = tuple(key.reshape(-1) for key in container.keys)
     if container.shape is not None:
         made.shape = (int(np.prod(container.shape)),)
@@ -372,6 +383,8 @@ def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
     if plain is None or container.shape is None or int(np.prod(container.shape)) > POSITION_CAP:
         container.val = None
         return
+    if any(isinstance(part, Sym) and part.name == MAYBE for part in parts):
+        container.val = None
     if isinstance(value, Sym) and value.pos is not None:
         container.pos = _writable(container.pos, container.shape)
         _store(container.pos, plain, value.pos)

@@ -47,8 +47,13 @@ class Leak:
     """Share of the counted positions of the headline that are affected."""
 
 
-def find_leaks(nodes: list[Node], learned: list[Learned], composed: Composition, frame: int) -> tuple[Leak, ...]:
-    """Return the leaks behind the headline's scores, the widest of each way."""
+def find_leaks(
+    nodes: list[Node], learned: list[Learned], composed: Composition, frame: int, guessed: frozenset[int] = frozenset()
+) -> tuple[Leak, ...]:
+    """Return the leaks behind the headline's scores, the widest of each way.
+
+    `guessed` are calls whose order of positions is not known well enough to speak of a second look-up.
+    """
     scores = composed.scores
     total = sum(score.counted.count for score in scores) or 1
     index = _Index(nodes, learned, min((s.loss.index for s in scores), default=0))
@@ -60,7 +65,7 @@ def find_leaks(nodes: list[Node], learned: list[Learned], composed: Composition,
             count = min(leak.overlap.count, score.counted.count)
             affected[leak.way] = affected.get(leak.way, 0) + count
     if Way.CACHE not in found:
-        for leak in _rescored(composed, learned):
+        for leak in _rescored(composed, learned, guessed):
             found.setdefault(Way.CACHE, []).append(leak)
             affected[Way.CACHE] = affected.get(Way.CACHE, 0) + leak.overlap.count
     rescored = {leak.learned.span for leak in found.get(Way.SECOND_PASS, ())}
@@ -140,10 +145,12 @@ def _leaks_of(score: Score, index: _Index, frame: int) -> Iterator[Leak]:
         yield Leak(Way.CACHE, source or score.loss, None, score.loss, overlap, 0.0)
 
 
-def _rescored(composed: Composition, learned: list[Learned]) -> Iterator[Leak]:
+def _rescored(composed: Composition, learned: list[Learned], guessed: frozenset[int]) -> Iterator[Leak]:
     """Yield blends of a score with table entries, where the table had been filled with the scored tokens before."""
     counted = {score.loss.index: score.counted for score in composed.scores if score.exact}
     for blend in composed.blends:
+        if not guessed.isdisjoint(blend.frames):
+            continue
         behind = list(ancestors(blend, into_state=False, cap=REACH))
         target = Region.of(blend.info["target"]) & Region.union(counted[n.index] for n in behind if n.index in counted)
         for read in behind:

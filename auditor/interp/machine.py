@@ -130,6 +130,8 @@ class Machine:
         """BACKWARD nodes whose gradients no optimiser has been cleared of."""
         self.maybe = 0
         """Nesting of conditions that could not be decided."""
+        self.guessed: set[int] = set()
+        """Calls in which an element of a list stood for another, at an index that is not known."""
         self.controls: list[Sym] = []
         """Undecided conditions over validation losses whose branches are being followed."""
         self.undecided = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from auditor.apis.models import models
 from auditor.interp import arrays
 from auditor.interp.effects import backward, step, store
 from auditor.interp.graph import Kind
+from auditor.interp.index import get_item, set_item
 from auditor.interp.layout import lay_out
 from auditor.interp.machine import Machine
 from auditor.interp.objects import call_object_method
@@ -69,12 +71,18 @@ _CONTAINER_METHODS = {
 }
 
 
+_OPERATIONS: dict[str, Callable[..., Any]] = {"__setitem__": set_item, "__getitem__": get_item}
+"""Operators spelled as methods, as lambdas have to."""
+
+
 def call_value_method(m: Machine, receiver: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a method by name on any value."""
     if isinstance(receiver, Sym):
         return _sym_method(m, receiver, name, args, kwargs)
     if isinstance(receiver, Instance):
         return call_object_method(m, receiver, name, args, kwargs)
+    if name in _OPERATIONS and isinstance(receiver, (list, dict)):
+        return _OPERATIONS[name](m, receiver, *args)
     for kind, names in _CONTAINER_METHODS.items():
         if isinstance(receiver, kind):
             return _container_method(m, receiver, name, args, kwargs) if name in names else m.unknown(receiver, *args)

@@ -355,7 +355,7 @@ def _parser_method(m: Machine, r: Instance, name: str, args: tuple[Any, ...], kw
         flags = [a for a in args if isinstance(a, str)]
         dest = kwargs.get("dest") or (max(flags, key=len).lstrip("-").replace("-", "_") if flags else "")
         # The first of several switches with one destination sets its default.
-        default = kwargs.get("default", _SWITCH_DEFAULT.get(kwargs.get("action", ""), None))
+        default = kwargs.get("default", _SWITCH_DEFAULT.get(kwargs.get("action", "")))
         if isinstance(dest, str) and dest:
             options[dest] = _argument(m, flags, options.get(dest, default), kwargs)
         return None

@@ -223,7 +223,9 @@ def _way(learned: Node, applied: Node | None, score: Score, index: _Index, frame
     if inside and frame not in index.train_frames:
         # In a function that also trains, a score before the learning is one of its validations, not a first pass.
         own.add(frame)
-    earlier = (n for n in index.losses if n.index < learned.index and own & set(n.frames) and n.region & overlap)
+    # Epochs with validations between them: what counts is whether a score came before the first learning.
+    first = next(n for n in index.backwards if n.span == learned.span and index.descended(n) & overlap)
+    earlier = (n for n in index.losses if n.index < first.index and own & set(n.frames) and n.region & overlap)
     if any(n.index not in index.descended_losses for n in earlier):
         return Way.SECOND_PASS
     return Way.BEFORE_SCORING

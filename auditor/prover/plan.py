@@ -19,8 +19,8 @@ BLOCK = 0.1
 SUM_SHARES = (0.92, 0.8, 0.68, 0.5)
 """Where, beside the last position, the vocabulary is summed: late, so that caches are filled."""
 BATCH_GAP = 32
-"""Moments between two logged entries from which on a forward pass lies between them: windows of one batch were 7 to 9
-apart in the scripts looked at, batches 149 and more."""
+"""Moments between two logged entries from which on a forward pass lies between them, or half the largest gap of a small
+model: windows of one batch were 7 to 9 apart in the scripts looked at, batches 24 to 436."""
 CONTEXT = 4
 """Tokens before a position that must have occurred earlier for it to be a place where n-gram caches act."""
 
@@ -115,10 +115,13 @@ def batch_start(site: Site, entry: int) -> int:
     """Return a moment before the tokens of the batch that ends in `entry` were fetched.
 
     Windows of one batch are logged one after another once all are computed; between batches lies a forward pass,
-    hundreds of moments. The last entry before such a gap belongs to another batch.
+    many moments. The last entry before such a gap belongs to another batch.
     """
-    gaps = np.flatnonzero(np.diff(site.times[: entry + 1]) >= BATCH_GAP)
-    return int(site.times[int(gaps[-1])]) if gaps.size else site.start
+    steps = np.diff(site.times[: entry + 1])
+    if not steps.size:
+        return site.start
+    gaps = np.flatnonzero(steps >= min(BATCH_GAP, int(steps.max()) / 2))
+    return int(site.times[int(gaps[-1])])
 
 
 def own_in_stream_order(mini: Miniature, site: Site) -> dict[int, int]:

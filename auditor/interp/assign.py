@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from auditor.interp.keep import kept
 from auditor.interp.machine import Machine
 from auditor.interp.values import Class, External, Function, Instance, Mark, Scope, Sym
 
@@ -31,8 +30,6 @@ def assign(m: Machine, target: ast.expr, value: Any) -> None:
 def assign_names(m: Machine, name: str, value: Any) -> None:
     """Bind a plain name in the scope that owns it."""
     scope: Scope = m.frame.scope
-    if m.controls and (isinstance(value, dict) or (isinstance(value, Sym) and value.mark & (Mark.STATE | Mark.PARAM))):
-        value = kept(m, value)
     if name in scope.globals:
         m.frame.module.scope.variables[name] = value
         return

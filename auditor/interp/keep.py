@@ -1,7 +1,8 @@
-"""Decisions over validation losses: what is written in a branch of one is kept or undone by what the loss was.
+"""Decisions over validation losses: parts of weights written in a branch of one are kept or undone by what it was.
 
-The values that such a branch leaves behind carry the losses that were compared, as a parent like any other. Whether
-that makes weights fitted is settled when the graph is complete: a loop that trains validates itself all the time.
+A choice among whole states (the averaged or the last weights, the best checkpoint) is not meant here. The values that
+such a branch leaves behind carry the losses that were compared, as a parent like any other. Whether that makes weights
+fitted is settled when the graph is complete: a loop that trains validates itself all the time.
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ def _compares_losses(node: Node) -> bool:
     )
 
 
+_WHOLE = Mark.NLL | Mark.TOKENS | Mark.STATE
+"""What is not a part of weights: losses and tokens, and whole states, a choice among which no ruling speaks of."""
+
+
 def kept(m: Machine, value: Any) -> Any:
-    """Return a value as a branch leaves it behind: state that is stored there depends on the condition."""
-    if not m.controls:
-        return value
-    if isinstance(value, dict):
-        return {key: kept(m, item) for key, item in value.items()}
-    if isinstance(value, Sym) and value.node is not None and not value.mark & (Mark.NLL | Mark.TOKENS):
+    """Return a value as a branch leaves it behind in a container: it depends on the condition."""
+    if m.controls and isinstance(value, Sym) and value.node is not None and not value.mark & _WHOLE:
         made = Sym(m.merge(value, *m.controls), shape=value.shape, val=value.val, pos=value.pos, keys=value.keys)
         made.mark, made.name, made.attrs = value.mark, value.name, value.attrs
         return made

@@ -129,7 +129,7 @@ def _state_dict(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: dict[str
 
 def _load_state_dict(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     source = args[0] if args else kwargs.get("state_dict")
-    node = m.node(Kind.PARAM_WRITE, [m.merge(source, *m.controls)], text="load_state_dict")
+    node = m.node(Kind.PARAM_WRITE, [m.merge(source)], text="load_state_dict")
     for tensor in reachable(r):
         tensor.node = node
     return Sym(name="keys")

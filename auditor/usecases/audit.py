@@ -166,9 +166,7 @@ def audit_submission(submission: Submission, edition: Edition, options: AuditOpt
     return judge(gathered, options.waivers)
 
 
-def _unnamed(
-    findings: list[Finding], passes: list[Pass], stages: _Stages, edition: Edition, *, analysed: bool
-) -> bool:
+def _unnamed(findings: list[Finding], passes: list[Pass], stages: _Stages, edition: Edition, *, analysed: bool) -> bool:
     """Say whether the eval path is unclear and no finding says why: silence must not read as a clean result."""
     said = (*findings, *stages.failures)
     unclear = legality_of(said, passes, edition, analysed=analysed).verdict is LegalityVerdict.UNCLEAR

@@ -117,11 +117,9 @@ def batch_start(site: Site, entry: int) -> int:
     Windows of one batch are logged one after another once all are computed; between batches lies a forward pass,
     many moments. The last entry before such a gap belongs to another batch.
     """
-    steps = np.diff(site.times[: entry + 1])
-    if not steps.size:
-        return site.start
-    gaps = np.flatnonzero(steps >= min(BATCH_GAP, int(steps.max()) / 2))
-    return int(site.times[int(gaps[-1])])
+    steps = np.diff(site.times)
+    gaps = np.flatnonzero(steps[:entry] >= min(BATCH_GAP, int(steps.max(initial=0)) / 2))
+    return int(site.times[int(gaps[-1])]) if gaps.size else site.start
 
 
 def own_in_stream_order(mini: Miniature, site: Site) -> dict[int, int]:

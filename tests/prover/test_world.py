@@ -1,0 +1,41 @@
+"""Paths inside the miniature: contest data is found wherever it is looked for, and writes never leave the scratch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from auditor.prover.child.world import Paths
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    data = tmp_path / "repo" / "data"
+    data.mkdir(parents=True)
+    (data / "fineweb_val_000000.bin").write_bytes(b"v")
+    (tmp_path / "tokenizer.model").write_bytes(b"t")
+    return Paths(str(tmp_path), str(data), str(tmp_path / "tokenizer.model"))
+
+
+def test_a_file_written_outside_is_read_back(paths: Paths, tmp_path: Path) -> None:
+    """An absolute path of the author's machine lands in the scratch, its folder made, and is found there again."""
+    place = paths.place("/workspace/runs/seed0/model.pt")
+    assert Path(place).is_relative_to(tmp_path)
+    Path(place).write_bytes(b"x")
+    assert paths.file("/workspace/runs/seed0/model.pt") == place
+
+
+def test_paths_of_the_scratch_and_relative_ones_stay(paths: Paths, tmp_path: Path) -> None:
+    """Nothing is moved that can be written where it is; file numbers and buffers pass."""
+    for path in (str(tmp_path / "repo" / "x.pt"), "logs/x.txt", "/dev/null", 3):
+        assert paths.place(path) == path
+
+
+def test_contest_data_is_found_wherever_it_is_looked_for(paths: Paths) -> None:
+    """Shards and tokenizer answer to the paths of the author's machine."""
+    assert paths.file("/root/data/fineweb10B_sp8192/fineweb_val_000000.bin").endswith("data/fineweb_val_000000.bin")
+    assert paths.file("/root/tokenizers/other.model") == paths.tokenizer
+    assert paths.file("/root/nothing.txt") == "/root/nothing.txt"

@@ -15,11 +15,12 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """Kinds by dotted name, method kinds by name, and the libraries whose other functions are pure."""
+    """Kinds by dotted name, method kinds by name, libraries of pure functions, and names that are read as others."""
 
     kinds: dict[str, str]
     methods: dict[str, str]
     pure: frozenset[str]
+    aliases: dict[str, str]
 
     def is_pure(self, path: str) -> bool:
         """Say whether an unlisted function of this path only computes on its arguments."""
@@ -34,4 +35,5 @@ def models() -> Models:
         kinds={name: kind for kind, names in raw["kinds"].items() for name in names},
         methods={name: kind for kind, names in raw["methods"].items() for name in names},
         pure=frozenset(raw["pure"]),
+        aliases=dict(raw["aliases"]),
     )

@@ -408,6 +408,9 @@ def _take(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
 
 def _cross_entropy(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if ".losses." in path:
+        # There a loss is per token unless it is asked to reduce.
+        kwargs = {"reduction": "none", **kwargs}
     return cross_entropy(m, args, kwargs)
 
 

@@ -70,12 +70,15 @@ def _call_bound(m: Machine, bound: Bound, args: tuple[Any, ...], kwargs: dict[st
 
 
 def _call_instance(m: Machine, receiver: Instance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    from auditor.interp.effects import DIFFERENTIATED, differentiated
     from auditor.interp.modules import call_module, is_module
 
     if is_module(receiver):
         return call_module(m, receiver, args, kwargs)
     if receiver.cls is not None and receiver.cls.lookup("__call__") is not MISSING:
         return call_method(m, receiver, "__call__", args, kwargs)
+    if receiver.library == DIFFERENTIATED:
+        return differentiated(m, receiver, args, kwargs)
     return m.unknown(receiver, *args, *kwargs.values())
 
 

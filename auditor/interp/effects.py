@@ -101,11 +101,34 @@ def backward(m: Machine, loss: Any) -> None:
         m.pending.append(m.node(Kind.BACKWARD, found))
 
 
+DIFFERENTIATED = "value and gradients"
+"""Library name of a function that returns a loss with its gradients."""
+
+
 def _grad(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     node = m.node(Kind.BACKWARD, nodes_in(args[0]) if args else [])
     wanted = args[1] if len(args) > 1 else kwargs.get("inputs")
     count = len(wanted) if isinstance(wanted, (list, tuple)) else 1
     return tuple(Sym(node, name="grad") for _ in range(count))
+
+
+def _value_and_grad(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return what computes a loss and its gradients; `differentiated` is called in its place."""
+    function = args[1] if len(args) > 1 else (args[0] if args else None)
+    made = Instance(None, DIFFERENTIATED)
+    made.attrs["function"] = function
+    return made
+
+
+def differentiated(m: Machine, receiver: Instance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a function for its value and gradients; how an update uses them in that library is not modelled."""
+    from auditor.interp.calls import call
+
+    loss = call(m, receiver.attrs["function"], args, kwargs)
+    node = m.node(Kind.BACKWARD, nodes_in(loss))
+    if any(isinstance(v, Sym) and v.mark & Mark.TOKENS and not v.mark & Mark.TRAIN for v in (*args, *kwargs.values())):
+        m.note(Kind.UNMODELLED, "an update by gradients of validation tokens", [loss], learns=True)
+    return (loss, Sym(node, name="grads"))
 
 
 def step(m: Machine, optimizer: Instance) -> None:
@@ -294,6 +317,7 @@ HANDLERS: dict[str, Callable[[Machine, str, tuple[Any, ...], dict[str, Any]], An
     "frombuffer": _frombuffer,
     "backward": _backward,
     "grad": _grad,
+    "value_and_grad": _value_and_grad,
     "optimizer": _optimizer,
     "param": _param,
     "same": _same,

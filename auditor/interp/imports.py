@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from auditor.apis.models import models
 from auditor.interp.machine import Frame, Machine
 from auditor.interp.values import External, ModuleInfo
 
@@ -29,11 +30,20 @@ def load_local(m: Machine, name: str) -> ModuleInfo | None:
     return module
 
 
+def library(name: str) -> External:
+    """Return a library by its import name, under the name that it is modelled as."""
+    aliases = models().aliases
+    for end in range(len(name), 0, -1):
+        if name[:end] in aliases and name[end : end + 1] in ("", "."):
+            return External(aliases[name[:end]] + name[end:])
+    return External(name)
+
+
 def import_module(m: Machine, s: ast.Import) -> None:
     """Bind the names of an import statement."""
     for alias in s.names:
         local = load_local(m, alias.name)
-        bound: Any = local if local is not None else External(alias.name)
+        bound: Any = local if local is not None else library(alias.name)
         if alias.asname:
             m.frame.scope.variables[alias.asname] = bound
         else:
@@ -56,4 +66,4 @@ def import_from(m: Machine, s: ast.ImportFrom) -> None:
             m.frame.scope.variables[name] = module.scope.variables[alias.name]
             continue
         submodule = load_local(m, f"{base}.{alias.name}" if base else alias.name)
-        m.frame.scope.variables[name] = submodule or External(f"{base}.{alias.name}")
+        m.frame.scope.variables[name] = submodule or library(f"{base}.{alias.name}")

@@ -171,9 +171,11 @@ def _returns(function: Function) -> bool:
 def call_module(m: Machine, receiver: Instance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a module: a network is one FORWARD, a small or tokenless module is interpreted."""
     forward = receiver.cls.lookup("forward") if receiver.cls is not None else MISSING
+    if forward is MISSING and receiver.cls is not None:
+        forward = receiver.cls.lookup("__call__")
     if isinstance(forward, Function):
         if is_neural(m, receiver, forward, args, kwargs):
-            return neural_call(m, receiver, args, kwargs, "forward")
+            return neural_call(m, receiver, args, kwargs, forward.name)
         from auditor.interp.calls import call_function
 
         return call_function(m, forward, (receiver, *args), kwargs, receiver)

@@ -65,12 +65,20 @@ def solve_guards(program: Program, names: dict[str, str], environ: dict[str, str
                 if not body or _holds(node.test, names, defaults) is not (not wanted):
                     continue
                 line = _printed(body, functions, calls, everywhere, text)
-                if line is None:
+                other = _printed(node.orelse if wanted else node.body, functions, calls, everywhere, text)
+                if line is None or (other is not None and _overrules(other, line, text.headline)):
                     continue
                 for solved in _solve(node.test, mentioned, names, defaults, wanted, line):
                     done.add(solved.setting)
                     defaults[solved.setting] = float(solved.value)
                     yield solved
+
+
+def _overrules(other: tuple[str, int], line: tuple[str, int], headline: str | None) -> bool:
+    """Say whether another run, which took the other branch, is the claimed one: the later, or that of the claimed log."""
+    if other[0] == line[0]:
+        return other[1] > line[1]
+    return line[0] != headline
 
 
 def code_defaults(trees: list[ast.Module], names: dict[str, str], environ: dict[str, str]) -> dict[str, Any]:

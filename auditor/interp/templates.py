@@ -20,6 +20,8 @@ class LogText:
     blob: str
     lines: tuple[tuple[str, int, str], ...]
     """(file, line, text)."""
+    headline: str | None = None
+    """The file that carries the claimed number."""
 
     @property
     def complete(self) -> bool:
@@ -31,7 +33,7 @@ def log_text(logs: tuple[LogFile, ...], headline: str | None) -> LogText:
     """Collect the log lines of the main logs and of the one that carries the headline; of all where there is none."""
     chosen = [log for log in logs if log.main or log.file == headline] or list(logs)
     lines = [(log.file, line.number, line.text) for log in chosen for line in log.lines if line.kind is LineKind.LOG]
-    return LogText("\n".join(text for _, _, text in lines), tuple(lines))
+    return LogText("\n".join(text for _, _, text in lines), tuple(lines), headline)
 
 
 def fragments(node: ast.expr) -> list[str] | None:

@@ -75,7 +75,7 @@ def solve_guards(program: Program, names: dict[str, str], environ: dict[str, str
 
 
 def _overrules(other: tuple[str, int], line: tuple[str, int], headline: str | None) -> bool:
-    """Say whether another run, which took the other branch, is the claimed one: the later, or that of the claimed log."""
+    """Say whether another run, which took the other branch, is the claimed one: the later, or that of its log."""
     if other[0] == line[0]:
         return other[1] > line[1]
     return line[0] != headline

@@ -1,4 +1,4 @@
-"""Paths inside the miniature: contest data is found wherever it is looked for, and writes never leave the scratch."""
+"""The miniature's world: its clock ends loops, contest data is found everywhere, writes never leave the scratch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from auditor.prover.child.world import Paths
+from auditor.prover.child.world import PATIENCE, Clock, Paths
 
 
 @pytest.fixture
@@ -39,3 +39,14 @@ def test_contest_data_is_found_wherever_it_is_looked_for(paths: Paths) -> None:
     assert paths.file("/root/data/fineweb10B_sp8192/fineweb_val_000000.bin").endswith("data/fineweb_val_000000.bin")
     assert paths.file("/root/tokenizers/other.model") == paths.tokenizer
     assert paths.file("/root/nothing.txt") == "/root/nothing.txt"
+
+
+def test_a_loop_that_only_the_clock_ends_does_end() -> None:
+    """Ten minutes pass within some hundred readings at one place, and not within those of an evaluation."""
+    clock = Clock()
+    started = clock()
+    for readings in range(1, 1000):  # noqa: B007
+        if clock() - started > 600:
+            break
+    assert PATIENCE < readings < PATIENCE + 100
+    assert clock() - clock() > -1

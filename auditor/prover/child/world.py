@@ -26,14 +26,25 @@ CLOCK_STEP = 0.001
 """Seconds that pass per reading of the clock: budgets of 600 s are never the reason for anything."""
 
 
+PATIENCE = 300
+"""Readings at one place after which time hurries: a loop that only the clock ends would never end. Evaluations of the
+small text read it at most once per window, 128 times."""
+CLOCK_HURRY = 10.0
+"""Seconds per reading from then on."""
+
+
 class Clock:
     """A clock that moves only when it is read."""
 
     def __init__(self) -> None:
         self.value = CLOCK_START
+        self.readings: dict[tuple[Any, int], int] = {}
 
     def __call__(self) -> float:
-        self.value += CLOCK_STEP
+        frame = sys._getframe(1)
+        place = (frame.f_code, frame.f_lineno)
+        count = self.readings[place] = self.readings.get(place, 0) + 1
+        self.value += CLOCK_STEP if count <= PATIENCE else CLOCK_HURRY
         return self.value
 
 

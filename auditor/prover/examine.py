@@ -61,7 +61,7 @@ class Session:
             raise Undecided("budget", "the time budget was used up")
         self.progress(f"{what}: {mini.targets} tokens, seed {mini.seed}")
         limits = self.limits
-        seconds = wall if any(v.branches for v in variants) else limits.run_seconds
+        seconds = 0.9 * wall if any(v.branches for v in variants) else min(limits.run_seconds, 0.9 * wall)
         files, nonce = sandbox_files(self.script, mini, variants, seconds, limits.result_bytes, only)
         if self.keep is not None:
             self.keep(f"{what}-{mini.targets}-{mini.seed}".replace(" ", "-"), files)

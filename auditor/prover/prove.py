@@ -50,7 +50,7 @@ def prove(
     except ex.Undecided as reason:
         return undecided(session, reason.reason_class, str(reason), started)
     except (JobFailed, BudgetExceeded) as problem:
-        return undecided(session, "sandbox", str(problem), started)
+        return undecided(session, "budget" if session.left() < 5 else "sandbox", str(problem), started)
     sizes = [limits.targets]
     confirmed = confirm(session, found, shape, limits.targets, seeds)
     if confirmed is None and worth_larger(session, found, started):

@@ -26,10 +26,10 @@ CLOCK_STEP = 0.001
 """Seconds that pass per reading of the clock: budgets of 600 s are never the reason for anything."""
 
 
-PATIENCE = 300
+PATIENCE = 140
 """Readings at one place after which time hurries: a loop that only the clock ends would never end. Evaluations of the
 small text read it at most once per window, 128 times."""
-CLOCK_HURRY = 10.0
+CLOCK_HURRY = 30.0
 """Seconds per reading from then on."""
 
 

@@ -17,12 +17,14 @@ from auditor.interp.join import join_scopes, join_values
 from auditor.interp.keep import branching_on
 from auditor.interp.machine import BreakSignal, ContinueSignal, Frame, Loop, Machine, RaiseSignal, ReturnSignal
 from auditor.interp.operators import in_place
-from auditor.interp.plain import Plain, plain_body
+from auditor.interp.plain import PLAIN_ERRORS, Plain, Read, plain_body, plain_expression
 from auditor.interp.values import Instance, Sym
 from auditor.model.source import Span
 
 PURE_ITERATIONS = 3_000
 """Iterations of a loop that only moves known integers about (window lists, document lists)."""
+PLAIN_ITERATIONS = 12_000
+"""The same for a compiled loop: it walks a whole list of windows, so that its counters stay those of the list."""
 LOOP_STEPS = 60_000
 """Steps that one run of a loop over known integers may take before it is sampled as well."""
 LOOP_TOTAL = 300_000
@@ -214,6 +216,15 @@ def _for(m: Machine, s: ast.For | ast.AsyncFor) -> None:
         execute(m, s.orelse)
 
 
+def _tested(m: Machine, s: ast.While, test: Read | None) -> Any:
+    if test is not None:
+        try:
+            return test(m.frame.scope.variables)
+        except PLAIN_ERRORS:
+            pass
+    return evaluate(m, s.test)
+
+
 def _while(m: Machine, s: ast.While) -> None:
     loop = Loop(s, m.ident())
     frame = m.frame
@@ -222,19 +233,25 @@ def _while(m: Machine, s: ast.While) -> None:
     spent = m.spent[id(s)]
     decided: bool | None = None
     plain: Plain | None = None
+    test: Read | None = None
     try:
         while True:
             m.tick()
-            decided = truth(m, evaluate(m, s.test))
+            decided = truth(m, _tested(m, s, test))
+            if decided is False:
+                # It came to its end by itself, so its counters are those of the run.
+                loop.forced = False
             if decided is False or (decided is None and loop.iteration >= 2) or loop.forced:
                 break
             eventful = len(m.nodes) > start_events or m.undecided > start_undecided
-            costly = loop.iteration >= PURE_ITERATIONS or m.steps - start_steps > (
+            most = PURE_ITERATIONS if plain is None else PLAIN_ITERATIONS
+            costly = loop.iteration >= most or m.steps - start_steps > (
                 LOOP_STEPS if spent < LOOP_TOTAL else 0
             )
             loop.forced = (costly or eventful) and loop.iteration >= EVENT_ITERATIONS
             if loop.iteration == 1 and decided and not eventful:
                 plain = plain_body(m, s.body)
+                test = plain_expression(m, s.test, s) if plain is not None else None
             try:
                 if plain is None or loop.forced or not plain.step(frame.scope.variables):
                     plain = None

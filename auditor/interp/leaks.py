@@ -16,6 +16,8 @@ from auditor.interp.scores import Composition, Score
 
 TOLERATED_SHARE = 0.02
 """Share of counted positions that may overlap before it is more than a window boundary (one token in a chunk)."""
+ALL_OF_WINDOW = 0.995
+"""Share of a mixture that its table must hold where context may be in it: of a window, the scored end is new."""
 REACH = 2_000
 """Events looked through between a blend and its look-ups."""
 
@@ -147,7 +149,8 @@ def _leaks_of(score: Score, index: _Index, frame: int) -> Iterator[Leak]:
 
 def _rescored(composed: Composition, learned: list[Learned], guessed: frozenset[int]) -> Iterator[Leak]:
     """Yield blends of a score with table entries, where the table had been filled with the scored tokens before."""
-    counted = {score.loss.index: score.counted for score in composed.scores if score.exact}
+    counted = {score.loss.index: score.counted for score in composed.scores}
+    exact = all(score.exact for score in composed.scores)
     for blend in composed.blends:
         if not guessed.isdisjoint(blend.frames):
             continue
@@ -157,7 +160,7 @@ def _rescored(composed: Composition, learned: list[Learned], guessed: frozenset[
             if read.kind is not Kind.CACHE_READ:
                 continue
             overlap = learned[read.index].cached & target
-            if not overlap:
+            if overlap.count <= (0 if exact else target.count * ALL_OF_WINDOW):
                 continue
             writes = (n for s in read.state for n in ancestors(s, into_state=False, cap=REACH))
             source = next((n for n in writes if n.kind is Kind.CACHE_WRITE and n.region & overlap), read)

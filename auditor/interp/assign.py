@@ -20,7 +20,7 @@ def assign(m: Machine, target: ast.expr, value: Any) -> None:
     elif isinstance(target, ast.Attribute):
         set_attribute(m, evaluate(m, target.value), target.attr, value)
     elif isinstance(target, ast.Subscript):
-        from auditor.interp.index import set_item
+        from auditor.interp.stores import set_item
 
         set_item(m, evaluate(m, target.value), evaluate(m, target.slice), value)
     elif isinstance(target, ast.Starred):

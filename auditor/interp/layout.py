@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from auditor.interp import arrays
+from auditor.interp.creation import as_shape
 from auditor.interp.index import stand_in
 from auditor.interp.machine import Machine
 from auditor.interp.values import POSITION_CAP, Sym
@@ -32,7 +32,7 @@ def _layout_shape(
     shape: tuple[int, ...], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[int, ...] | None:
     if name in ("reshape", "view"):
-        wanted = arrays.as_shape(args)
+        wanted = as_shape(args)
         total = int(np.prod(shape)) if shape else 1
         if wanted is None:
             return None
@@ -55,7 +55,7 @@ def layout(array: np.ndarray, name: str, args: tuple[Any, ...], kwargs: dict[str
     axis = kwargs.get("dim", plain[0] if plain and isinstance(plain[0], int) else None)
     try:
         if name in ("reshape", "view"):
-            shape = arrays.as_shape(tuple(plain))
+            shape = as_shape(tuple(plain))
             return None if shape is None else array.reshape(shape)
         if name in ("flatten", "ravel"):
             return array.reshape(-1) if not plain else array.reshape((*array.shape[: plain[0]], -1))
@@ -71,12 +71,12 @@ def layout(array: np.ndarray, name: str, args: tuple[Any, ...], kwargs: dict[str
         if name in ("transpose", "swapaxes") and len(plain) == 2:
             return np.swapaxes(array, plain[0], plain[1])
         if name in ("permute", "transpose"):
-            order = arrays.as_shape(tuple(plain))
+            order = as_shape(tuple(plain))
             return np.transpose(array, order) if order is not None else None
         if name == "t":
             return np.transpose(array)
         if name == "expand":
-            shape = arrays.as_shape(tuple(plain))
+            shape = as_shape(tuple(plain))
             if shape is None:
                 return None
             padded = (1,) * (len(shape) - array.ndim) + array.shape

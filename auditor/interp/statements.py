@@ -6,36 +6,17 @@ import ast
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from auditor.errors import BudgetExceeded
-from auditor.frontend.walk import nodes
 from auditor.interp.assign import assign, assign_names, delete
 from auditor.interp.classes import make_class
 from auditor.interp.expressions import evaluate, make_function, truth
 from auditor.interp.imports import import_from, import_module
-from auditor.interp.iterate import elements
 from auditor.interp.join import join_scopes, join_values
 from auditor.interp.keep import branching_on
-from auditor.interp.machine import BreakSignal, ContinueSignal, Frame, Loop, Machine, RaiseSignal, ReturnSignal
+from auditor.interp.loops import run_for, run_while
+from auditor.interp.machine import BreakSignal, ContinueSignal, Machine, RaiseSignal, ReturnSignal
 from auditor.interp.operators import in_place
-from auditor.interp.plain import PLAIN_ERRORS, Plain, Read, plain_body, plain_expression
 from auditor.interp.values import Instance, Sym
 from auditor.model.source import Span
-
-PURE_ITERATIONS = 3_000
-"""Iterations of a loop that only moves known integers about (window lists, document lists)."""
-PLAIN_ITERATIONS = 12_000
-"""The same for a compiled loop: it walks a whole list of windows, so that its counters stay those of the list."""
-LOOP_STEPS = 60_000
-"""Steps that one run of a loop over known integers may take before it is sampled as well."""
-LOOP_TOTAL = 300_000
-"""Steps of all runs of one loop together, beyond which it is sampled from its start."""
-EVENT_ITERATIONS = 3
-"""Iterations of a loop in which something happens to data, or that hangs on what is unknown: the first three, then
-the last."""
-PLAIN_WORTH = 8
-"""Iterations from which on it pays to compile the body of a loop over plain numbers."""
-KNOWN_ITERABLES = (list, tuple, range, str, bytes, dict, set, frozenset)
-"""Values that are empty where they have no elements; of others it is not known."""
 
 
 def execute(m: Machine, body: Iterable[ast.stmt]) -> None:
@@ -175,141 +156,6 @@ def _attempt(m: Machine, branch: Callable[[], None]) -> Exception | None:
     return None
 
 
-def _for(m: Machine, s: ast.For | ast.AsyncFor) -> None:
-    iterable = evaluate(m, s.iter)
-    count, items = elements(m, iterable)
-    loop = Loop(s, m.ident())
-    frame = m.frame
-    frame.loops.append(loop)
-    broken = skipped = eventful = False
-    start_events, start_undecided, start_steps, index = len(m.nodes), m.undecided, m.steps, 0
-    spent, plain = m.spent[id(s)], None
-    try:
-        while index < count:
-            loop.iteration = index
-            assign(m, s.target, items(index))
-            if index == 1 and count > PLAIN_WORTH and not eventful:
-                plain = plain_body(m, s.body, s.target)
-            try:
-                if plain is None or not plain.step(frame.scope.variables):
-                    plain = None
-                    execute(m, s.body)
-            except ContinueSignal:
-                pass
-            except BreakSignal:
-                broken = True
-                break
-            index += 1
-            eventful = len(m.nodes) > start_events or m.undecided > start_undecided
-            costly = index >= PURE_ITERATIONS or m.steps - start_steps > (LOOP_STEPS if spent < LOOP_TOTAL else 0)
-            if index < count - 1 and (costly or eventful) and index >= EVENT_ITERATIONS:
-                index = count - 1
-                skipped = True
-    finally:
-        m.spent[id(s)] += m.steps - start_steps
-        _leave(frame.loops, loop)
-    if skipped:
-        _forget_counters(m, s.body)
-    if skipped or (not count and not isinstance(iterable, KNOWN_ITERABLES)):
-        _doubt(frame, s.body)
-    if not broken and not _last_resort(frame, s.orelse):
-        execute(m, s.orelse)
-
-
-def _tested(m: Machine, s: ast.While, test: Read | None) -> Any:
-    if test is not None:
-        try:
-            return test(m.frame.scope.variables)
-        except PLAIN_ERRORS:
-            pass
-    return evaluate(m, s.test)
-
-
-def _while(m: Machine, s: ast.While) -> None:
-    loop = Loop(s, m.ident())
-    frame = m.frame
-    frame.loops.append(loop)
-    start_events, start_undecided, start_steps = len(m.nodes), m.undecided, m.steps
-    spent = m.spent[id(s)]
-    decided: bool | None = None
-    plain: Plain | None = None
-    test: Read | None = None
-    try:
-        while True:
-            m.tick()
-            decided = truth(m, _tested(m, s, test))
-            if decided is False:
-                # It came to its end by itself, so its counters are those of the run.
-                loop.forced = False
-            if decided is False or (decided is None and loop.iteration >= 2) or loop.forced:
-                break
-            eventful = len(m.nodes) > start_events or m.undecided > start_undecided
-            most = PURE_ITERATIONS if plain is None else PLAIN_ITERATIONS
-            costly = loop.iteration >= most or m.steps - start_steps > (
-                LOOP_STEPS if spent < LOOP_TOTAL else 0
-            )
-            loop.forced = (costly or eventful) and loop.iteration >= EVENT_ITERATIONS
-            if loop.iteration == 1 and decided and not eventful:
-                plain = plain_body(m, s.body)
-                test = plain_expression(m, s.test, s) if plain is not None else None
-            try:
-                if plain is None or loop.forced or not plain.step(frame.scope.variables):
-                    plain = None
-                    execute(m, s.body)
-            except ContinueSignal:
-                pass
-            except BreakSignal:
-                break
-            loop.iteration += 1
-    finally:
-        m.spent[id(s)] += m.steps - start_steps
-        _leave(frame.loops, loop)
-    if loop.forced and isinstance(s.test, ast.Constant) and not _has_exit(s.body):
-        raise BudgetExceeded(f"iterations of a loop that nothing leaves (line {s.lineno})", loop.iteration)
-    if loop.forced:
-        _forget_counters(m, s.body)
-    if loop.forced or decided is None:
-        _doubt(frame, s.body)
-    if not _last_resort(frame, s.orelse):
-        execute(m, s.orelse)
-
-
-def _doubt(frame: Frame, body: list[ast.stmt]) -> None:
-    """Remember that a loop which may return was left early: what raises after it need not be reached."""
-    frame.doubtful |= any(isinstance(node, ast.Return) for statement in body for node in nodes(statement))
-
-
-def _last_resort(frame: Frame, orelse: list[ast.stmt]) -> bool:
-    """Say whether a loop's `else` only raises: the run that printed the logs left the loop before."""
-    return not frame.guarded and bool(orelse) and isinstance(orelse[-1], ast.Raise)
-
-
-def _has_exit(body: list[ast.stmt]) -> bool:
-    return any(isinstance(node, (ast.Break, ast.Return, ast.Raise, ast.Yield)) for s in body for node in nodes(s))
-
-
-def _forget_counters(m: Machine, body: list[ast.stmt]) -> None:
-    """Make numbers unknown that a sampled loop counted up: with iterations left out, their value is not the run's."""
-    for name in _counters(body):
-        value = m.frame.scope.variables.get(name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            m.frame.scope.variables[name] = Sym(shape=(), name="scalar")
-
-
-def _counters(body: list[ast.stmt]) -> set[str]:
-    return {
-        node.target.id
-        for statement in body
-        for node in nodes(statement)
-        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name)
-    }
-
-
-def _leave(loops: list[Loop], loop: Loop) -> None:
-    while loops and loops.pop() is not loop:
-        pass
-
-
 def _with(m: Machine, s: ast.With | ast.AsyncWith) -> None:
     for item in s.items:
         manager = evaluate(m, item.context_expr)
@@ -416,9 +262,9 @@ HANDLERS: dict[type[ast.AST], Callable[[Machine, Any], None]] = {
     ast.AugAssign: _aug_assign,
     ast.Return: _return,
     ast.If: _if,
-    ast.For: _for,
-    ast.AsyncFor: _for,
-    ast.While: _while,
+    ast.For: run_for,
+    ast.AsyncFor: run_for,
+    ast.While: run_while,
     ast.With: _with,
     ast.AsyncWith: _with,
     ast.Try: _try,

@@ -1,0 +1,142 @@
+"""Writing to items of containers and arrays: positions move with what is stored, token keys make it a cache."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from auditor.interp.graph import Kind
+from auditor.interp.index import MAYBE, parts_of, plain_parts, token_key
+from auditor.interp.keep import kept
+from auditor.interp.machine import Machine
+from auditor.interp.operators import MASK, value_region
+from auditor.interp.region import Region
+from auditor.interp.values import MISSING, POSITION_CAP, External, Instance, Mark, Sym
+
+
+def set_item(m: Machine, container: Any, index: Any, value: Any) -> None:
+    """Execute `container[index] = value`."""
+    if isinstance(container, dict):
+        if isinstance(index, Sym) and index.val is not None and index.val.size == 1 and index.pos is None:
+            index = index.val.reshape(-1)[0].item()
+        tokens = token_key(index)
+        if tokens and not isinstance(value, (dict, list, set)):
+            region = Region.union([*(value_region(key) for key in tokens), value_region(value)])
+            carried = m.merge(value, *tokens)
+            value = Sym(m.node(Kind.CACHE_WRITE, [carried], region=region, table=m.identity(container)), shape=())
+        try:
+            value = kept(m, value)
+            if m.maybe and index in container:
+                # Either branch may have stored: keep what both would leave.
+                from auditor.interp.join import join_values
+
+                value = join_values(m, container[index], value)
+            container[index] = value
+        except TypeError:
+            container[Sym(m.merge(index))] = value
+        return
+    if isinstance(container, list):
+        _list_store(m, container, index, value)
+    elif isinstance(container, Sym):
+        _sym_store(m, container, index, value)
+    elif isinstance(container, Instance) and container.cls is not None:
+        from auditor.interp.calls import call_method
+
+        if container.cls.lookup("__setitem__") is not MISSING:
+            call_method(m, container, "__setitem__", (index, value))
+    elif isinstance(container, External) and container.path == "os.environ" and isinstance(index, str):
+        from auditor.interp.environ import write
+
+        write(m, index, value)
+
+
+def _list_store(m: Machine, container: list[Any], index: Any, value: Any) -> None:
+    if isinstance(index, Sym) and index.val is not None and index.val.size == 1:
+        index = int(index.val.reshape(-1)[0])
+    try:
+        if isinstance(index, slice):
+            from auditor.interp.iterate import elements
+
+            count, items = elements(m, value)
+            container[index] = [items(i) for i in range(min(count, 4096))]
+        elif isinstance(index, int):
+            container[index] = value
+        elif container:
+            turn = m.files.get(f"turn:{m.identity(container)}", 1) - 1
+            container[turn % len(container)] = value
+    except (IndexError, ValueError, TypeError):
+        container.append(value)
+
+
+def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
+    parts = parts_of(index)
+    keys = [
+        part
+        for part in parts
+        if isinstance(part, Sym) and part.pos is not None and part.val is None and part.name != MASK
+    ]
+    carried = m.merge(container, value, *m.controls, *[part for part in parts if isinstance(part, Sym)])
+    if keys and not container.mark & (Mark.LOGITS | Mark.NLL):
+        # Scores that a window has just got are changed in place, not remembered.
+        region = Region.union([value_region(key) for key in keys])
+        container.mark |= Mark.TABLE
+        container.node = m.node(Kind.CACHE_WRITE, [carried], region=region, table=m.identity(container))
+        return
+    container.node = carried
+    if isinstance(value, Sym):
+        container.mark |= value.mark & _STORED
+    if len(parts) == 1 and isinstance(parts[0], Sym) and parts[0].name == MASK:
+        _masked_store(m, container, parts[0], value)
+        return
+    plain = plain_parts(parts)
+    if plain is None or container.shape is None or int(np.prod(container.shape)) > POSITION_CAP:
+        container.val = None
+        return
+    if any(isinstance(part, Sym) and part.name == MAYBE for part in parts):
+        container.val = None
+    if isinstance(value, Sym) and value.pos is not None:
+        container.pos = _writable(container.pos, container.shape)
+        _store(container.pos, plain, value.pos)
+        kept = [_writable(key, container.shape) for key in container.keys]
+        kept += [_writable(None, container.shape) for _ in value.keys[len(kept) :]]
+        for slot, key in zip(kept, value.keys, strict=False):
+            _store(slot, plain, key)
+        container.keys = tuple(kept)
+        container.val = None
+    elif container.val is not None:
+        known = value.val if isinstance(value, Sym) else value
+        if isinstance(known, (bool, int, float, np.ndarray)):
+            if not container.val.flags.writeable:
+                container.val = container.val.copy()
+            _store(container.val, plain, known)
+        else:
+            container.val = None
+
+
+_STORED = Mark.TOKENS | Mark.NLL | Mark.TRAIN | Mark.LOGITS | Mark.BYTES | Mark.LOOKUP
+
+
+def _writable(array: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    """Return an array of positions that may be written to without changing what shares it."""
+    fresh = np.full(shape, -1, dtype=np.int32)
+    if array is not None:
+        fresh[...] = array
+    return fresh
+
+
+def _masked_store(m: Machine, container: Sym, mask: Sym, value: Any) -> None:
+    """Store under an undecided condition: the container keeps its positions, or takes those of the value."""
+    container.val = None
+    if isinstance(value, Sym) and value.pos is not None and container.shape is not None:
+        if container.pos is None and value.pos.size == int(np.prod(container.shape)):
+            container.pos, container.keys = value.pos.reshape(container.shape), ()
+            container.keys = tuple(k.reshape(container.shape) for k in value.keys if k.size == container.pos.size)
+        container.mark |= value.mark & (Mark.LOOKUP | Mark.NLL | Mark.TOKENS)
+
+
+def _store(array: np.ndarray, index: tuple[Any, ...], value: Any) -> None:
+    try:
+        array[index] = value
+    except (IndexError, ValueError, TypeError, OverflowError):
+        return

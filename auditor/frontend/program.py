@@ -71,7 +71,9 @@ def _helpers(main: Module, submission: Submission, target: compat.Version, limit
         for name, layer in module.unpacked.embedded:
             if name not in names:
                 names.add(name)
-                inner = _parsed(name, Unpacked(module.file, (*module.unpacked.layers[: layer.index], layer)), target)
+                # A file name of its own: its lines are not those of the payload on the same layer.
+                file = f"{module.file}#{name}"
+                inner = _parsed(name, Unpacked(file, (*module.unpacked.layers[: layer.index], layer)), target)
                 queue.append(inner)
                 yield inner
         for tree in (*module.outer, module.tree):

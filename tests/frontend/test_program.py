@@ -85,3 +85,17 @@ def test_scripts_that_do_not_parse(data: bytes) -> None:
     """A script that is not Python is a program without a tree or with an empty one, never an exception."""
     main = program({"train_gpt.py": data}).main
     assert main.tree is None or main.tree.body == []
+
+
+def test_a_module_carried_as_text_has_a_file_name_of_its_own() -> None:
+    """Its lines are not those of the script that carries it, so a span of one must not quote the other."""
+    carrier = (
+        "import types\n"
+        "module = types.ModuleType('lib')\n"
+        "exec('def f():\\n    return 1\\n', module.__dict__)\n"
+        "import sys; sys.modules['lib'] = module\n"
+    )
+    loaded = program({"train_gpt.py": carrier})
+    carried = [helper for helper in loaded.helpers if helper.name == "lib"]
+    assert [helper.file for helper in carried] == ["train_gpt.py#lib"]
+    assert carried[0].unpacked.payload.text.startswith("def f()")

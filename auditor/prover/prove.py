@@ -113,6 +113,7 @@ def leave_out(session: ex.Session, names: frozenset[str]) -> None:
 
 def next_shape(error: str, tried: Shape) -> Shape | None:
     """Return the shape that the kind of failure asks for, None where no other shape would help."""
+    error = error.split(" at line ")[0]
     if tried is HEADS:
         return Shape("own width", width=None) if re.search(LADDER[-1][0], error, re.IGNORECASE) else None
     if tried is not SMALL:

@@ -47,7 +47,7 @@ def test_a_failure_asks_for_a_shape_that_could_cure_it() -> None:
     assert own is not None and own.width is None
     launched = next_shape("This script requires torchrun", SMALL)
     assert launched is not None and launched.launched
-    assert next_shape("KeyError: 'x'", SMALL) is None
+    assert next_shape("KeyError: 'x' at line 7 in Hyperparameters", SMALL) is None
 
 
 def test_wider_models_keep_what_counts_a_heads_dimensions() -> None:

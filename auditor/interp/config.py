@@ -122,8 +122,8 @@ def configure(program: Program, command: RunCommand | None, evidence: Evidence) 
     for solved in solve_guards(
         program, names, {**environ}, log_text(evidence.logs, log.file if log is not None else None)
     ):
-        if solved.setting in printed and log is not None and solved.file != log.file:
-            # Another run of the same script: the log of the claimed number prints the setting itself.
+        if solved.setting in printed:
+            # The log of the claimed number prints the setting itself: other lines are of other runs, or mean less.
             continue
         environ[solved.variable] = solved.value
         overrides.pop(solved.setting, None)

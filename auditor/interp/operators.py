@@ -46,7 +46,7 @@ _METHOD = {
     ast.Mod: "__mod__",
     ast.MatMult: "__matmul__",
 }
-BIG_SHIFT, BIG_POWER, BIG_REPEAT = 256, 4096, 100_000
+BIG_SHIFT, BIG_POWER, BIG_REPEAT, BIG_NUMBER = 256, 4096, 100_000, 65_536
 """Beyond these a constant expression is a way to hang or fill the auditor; real scripts stay far below."""
 MASK = "mask"
 """Name of a value that a comparison made: indexing by it selects, and any element may be selected."""
@@ -99,10 +99,12 @@ def _safe(op: ast.operator, left: Any, right: Any) -> bool:
         return (
             isinstance(right, _SCALARS[:3])
             and abs(right) <= BIG_POWER
-            and not (isinstance(left, int) and left.bit_length() * abs(right) > 65_536)
+            and not (isinstance(left, int) and left.bit_length() * abs(right) > BIG_NUMBER)
         )
     if isinstance(op, ast.Add) and isinstance(left, (str, bytes, list, tuple)) and isinstance(right, type(left)):
         return len(left) + len(right) <= BIG_REPEAT
+    if isinstance(op, ast.Mult) and isinstance(left, int) and isinstance(right, int):
+        return left.bit_length() + right.bit_length() <= BIG_NUMBER
     if isinstance(op, ast.Mult):
         for sequence, times in ((left, right), (right, left)):
             if isinstance(sequence, (str, bytes, list, tuple)) and isinstance(times, int):

@@ -116,6 +116,16 @@ def _field(m: Machine, a: Args, k: Kwargs) -> Any:
     return made
 
 
+def _shallow_copy(m: Machine, a: Args, k: Kwargs) -> Any:
+    """Model copy.copy: a container or object of its own with the same contents; a tensor still shares its storage."""
+    source = a[0] if a else None
+    if isinstance(source, Instance):
+        made = Instance(source.cls, source.library)
+        made.attrs.update(source.attrs)
+        return made
+    return source.copy() if isinstance(source, (dict, list, set)) else source
+
+
 def _replace(m: Machine, a: Args, k: Kwargs) -> Any:
     """Model dataclasses.replace: a copy of the object with changed fields."""
     source = a[0] if a else None
@@ -233,7 +243,7 @@ FUNCTIONS: dict[str, Callable[[Machine, Args, Kwargs], Any]] = {
     "io.StringIO": _buffer,
     "types.SimpleNamespace": _namespace,
     "argparse.Namespace": _namespace,
-    "copy.copy": lambda m, a, k: a[0] if a else None,
+    "copy.copy": _shallow_copy,
     **{
         f"math.{name}": _math(name)
         for name in [

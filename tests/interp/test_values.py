@@ -95,3 +95,42 @@ def test_a_setting_that_the_logs_show_replaces_the_code_default() -> None:
     source = "class Config:\n    epochs = 1\n    lr = 0.5\nepochs, lr = Config.epochs, Config().lr\n"
     names = variables(source, overrides={"epochs": 20})
     assert (names["epochs"], names["lr"]) == (20, 0.5)
+
+
+def test_a_shallow_copy_is_a_container_of_its_own() -> None:
+    """What is added to the copy does not show in the original."""
+    names = variables("import copy\na = [1]\nb = copy.copy(a)\nb.append(2)\n")
+    assert (names["a"], names["b"]) == ([1], [1, 2])
+
+
+def test_operators_spelled_as_methods() -> None:
+    """Lambdas assign by __setitem__."""
+    names = variables("held = [None]\nput = lambda v: held.__setitem__(0, v)\nput(5)\nseen = held.__getitem__(0)\n")
+    assert (names["held"], names["seen"]) == ([5], 5)
+
+
+def test_a_boolean_array_selects() -> None:
+    """torch.zeros(dtype=torch.bool) used as an index is a selection, not a look-up of rows 0 and 1."""
+    source = """
+    import torch
+    ids = torch.arange(6)
+    keep = torch.zeros(6, dtype=torch.bool)
+    keep[1:4] = True
+    chosen = ids[keep]
+    """
+    assert variables(source)["chosen"].val.tolist() == [1, 2, 3]
+
+
+def test_numbers_and_tables_come_back_from_an_artifact() -> None:
+    """What was saved beside the weights is read back under its name; the parent of a path is a path."""
+    source = """
+    import io, torch
+    from pathlib import Path
+    buffer = io.BytesIO()
+    torch.save({"order": 5, "inner": {"size": 3}}, buffer)
+    state = torch.load(io.BytesIO(buffer.getvalue()))
+    order, size = state["order"], state["inner"]["size"]
+    above = str(Path("a/b/c.bin").parent)
+    """
+    names = variables(source)
+    assert (names["order"], names["size"]) == (5, 3)

@@ -84,7 +84,9 @@ def _extreme(name: str) -> Callable[[Machine, Args, Kwargs], Any]:
         for v in losses:
             made.mark |= v.mark & Mark.NLL
             made.pos = v.pos if v.pos is not None and v.pos.shape == () else made.pos
-        if len(losses) > 1 and losses[0].node is not losses[1].node:
+        # Outside every loop it is the better of whole evaluations that is reported, not an oracle over tokens.
+        by_token = any(frame.loops for frame in m.frames)
+        if by_token and len(losses) > 1 and losses[0].node is not losses[1].node:
             from auditor.interp.graph import Kind
             from auditor.interp.operators import value_region
 

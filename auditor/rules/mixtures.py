@@ -54,12 +54,15 @@ def gates(analysis: Analysis) -> list[tuple[Node, Node]]:
     """Return (blend, read) pairs in which a look-up by the realised token weighs the model's own score of it."""
     if analysis.composition is None:
         return []
+    learned = analysis.trace.learned
+    filled = {n.info.get("table") for n in analysis.trace.nodes if n.kind is Kind.CACHE_WRITE}
     return [
         (blend, read)
         for blend in analysis.composition.blends
         for weight in blend.info["weights"]
         for read in _reads(weight)
-        if any(_holds(arrays, blend.info["target"]) for arrays, _ in read.info["parts"])
+        if _holds_tokens(read, learned, filled)
+        and any(_holds(arrays, blend.info["target"]) for arrays, _ in read.info["parts"])
     ]
 
 

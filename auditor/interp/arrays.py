@@ -152,13 +152,13 @@ def _choose(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 
 def nonzero(m: Machine, condition: Any, *, as_tuple: bool) -> Any:
     """Model nonzero: indices of known conditions are known, others keep the origins of the condition."""
-    if isinstance(condition, Sym) and condition.val is not None:
+    if isinstance(condition, Sym) and condition.val is not None and condition.val.ndim:
         found = np.nonzero(condition.val)
         made: Any = tuple(Sym(None, val=axis) for axis in found)
         if not as_tuple:
             return Sym(None, val=np.stack(found, axis=-1)) if found else Sym()
         return made
-    if isinstance(condition, Sym) and condition.shape is not None and size_of(condition.shape) <= CONTENT_CAP:
+    if isinstance(condition, Sym) and condition.shape and size_of(condition.shape) <= CONTENT_CAP:
         # An undecided condition may hold anywhere: every index is taken.
         found = np.nonzero(np.broadcast_to(np.True_, condition.shape))
         if as_tuple:

@@ -25,7 +25,10 @@ def elements(m: Machine, value: Any) -> tuple[int, Callable[[int], Any]]:
     """Return (length, element getter) of any value that a loop may run over."""
     if isinstance(value, Lazy):
         return value.count, value.item
-    if isinstance(value, (list, tuple, range, str, bytes)):
+    if isinstance(value, list):
+        # A body may take elements out of the list that it runs over.
+        return len(value), lambda i: value[i] if i < len(value) else Sym(name="removed")
+    if isinstance(value, (tuple, range, str, bytes)):
         return len(value), value.__getitem__
     if isinstance(value, (dict, set, frozenset)):
         items = list(value)

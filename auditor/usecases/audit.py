@@ -153,7 +153,7 @@ def audit_submission(submission: Submission, edition: Edition, options: AuditOpt
     passes: list[Pass] = []
     known = RuleContext(cards()[ANALYSIS_ERROR], edition, submission, program, analysis, evidence, limits, smoke=smoked)
     _ask_all(checks(), stages, known, findings, passes)
-    if _unnamed(findings, passes, stages, edition, analysed=analysis is not None):
+    if analysis is not None and _unnamed(findings, passes, stages, edition):
         context = replace(known, card=cards()[INCOMPLETE])
         findings.append(context.unproven("no rule recognises how the headline number was scored"))
     if options.prove is not None:
@@ -166,10 +166,10 @@ def audit_submission(submission: Submission, edition: Edition, options: AuditOpt
     return judge(gathered, options.waivers)
 
 
-def _unnamed(findings: list[Finding], passes: list[Pass], stages: _Stages, edition: Edition, *, analysed: bool) -> bool:
+def _unnamed(findings: list[Finding], passes: list[Pass], stages: _Stages, edition: Edition) -> bool:
     """Say whether the eval path is unclear and no finding says why: silence must not read as a clean result."""
     said = (*findings, *stages.failures)
-    unclear = legality_of(said, passes, edition, analysed=analysed).verdict is LegalityVerdict.UNCLEAR
+    unclear = legality_of(said, passes, edition, analysed=True).verdict is LegalityVerdict.UNCLEAR
     return unclear and all(finding.effect is Effect.NOTE for finding in said if finding.ruling is Ruling.UNPROVEN)
 
 

@@ -141,3 +141,15 @@ def test_a_loop_whose_else_raises_was_left_before() -> None:
     after = 1
     """
     assert variables(source)["after"] == 1
+
+
+def test_a_list_that_loses_elements_while_it_is_walked() -> None:
+    """What was taken out is unknown; nothing stops."""
+    names = variables("left = [1, 2, 3, 4]\nfor i, item in enumerate(left):\n    left.pop()\n")
+    assert names["left"] == []
+
+
+def test_nonzero_of_a_scalar() -> None:
+    """A known or unknown scalar has no axes to index; it is no reason to stop."""
+    source = "import torch\nflag = torch.tensor(3) > 2\nfound = flag.nonzero()\n"
+    assert isinstance(variables(source)["found"], Sym)

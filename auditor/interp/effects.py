@@ -131,6 +131,12 @@ def differentiated(m: Machine, receiver: Instance, args: tuple[Any, ...], kwargs
     return (loss, Sym(node, name="grads"))
 
 
+def _per_row(learner: Sym) -> bool:
+    """Say whether a parameter has a value for each row of a batch: rows learn nothing from one another through it."""
+    shape = learner.shape
+    return shape is not None and len(shape) == 3 and shape[0] > 1 and shape[1] == 1
+
+
 def step(m: Machine, optimizer: Instance) -> None:
     """Apply pending gradients to every parameter that the optimiser holds."""
     if not m.pending:
@@ -146,6 +152,7 @@ def step(m: Machine, optimizer: Instance) -> None:
         [*m.pending, *[s.node for s in learners[:400]]],
         count=len(learners),
         loose=loose_only,
+        rows=loose_only and all(_per_row(s) for s in learners),
     )
     for learner in learners:
         learner.node = node

@@ -207,6 +207,9 @@ def _by_gradient(score: Score, overlap: Region, index: _Index, frame: int) -> It
         if not shared:
             continue
         applied = index.applied(node)
+        if applied is not None and applied.info.get("rows") and not index.descended(node).holds(score.counted.last):
+            # Rows overlap, so that each row's scored tokens are context of the next; the last row's are of none.
+            continue
         way = _way(node, applied, score, index, frame, shared)
         if way not in best or shared.count > best[way][0]:
             best[way] = (shared.count, node, applied, shared)

@@ -64,6 +64,15 @@ class Region:
         """Number of positions."""
         return sum(stop - start for start, stop in self.spans)
 
+    @property
+    def last(self) -> int:
+        """The largest position, -1 where there is none."""
+        return self.spans[-1][1] - 1 if self.spans else -1
+
+    def holds(self, position: int) -> bool:
+        """Say whether a position is in the set."""
+        return any(start <= position < stop for start, stop in self.spans)
+
     def __str__(self) -> str:
         shown = ", ".join(f"{a}..{b - 1}" for a, b in self.spans[:3])
         return shown + (", ..." if len(self.spans) > 3 else "")

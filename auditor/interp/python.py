@@ -12,13 +12,7 @@ from auditor.interp.machine import Machine
 from auditor.interp.objects import glob_one, make_path, open_file, path_method, write_file
 from auditor.interp.reflection import REFLECTION
 from auditor.interp.sequences import SEQUENCES, int_of
-from auditor.interp.values import (
-    MISSING,
-    Instance,
-    Partial,
-    Sym,
-    Text,
-)
+from auditor.interp.values import MISSING, External, Instance, Partial, Sym, Text
 
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
@@ -234,6 +228,7 @@ FUNCTIONS: dict[str, Callable[[Machine, Args, Kwargs], Any]] = {
     "glob.glob": _glob,
     "glob.iglob": _glob,
     "functools.partial": _partial,
+    "functools.wraps": lambda m, a, k: External("pgolf.identity.functools.wraps"),
     "dataclasses.field": _field,
     "dataclasses.replace": _replace,
     "json.dumps": _json_dump,

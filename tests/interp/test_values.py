@@ -134,3 +134,23 @@ def test_numbers_and_tables_come_back_from_an_artifact() -> None:
     """
     names = variables(source)
     assert (names["order"], names["size"]) == (5, 3)
+
+
+def test_a_decorator_that_wraps_calls_what_it_wraps() -> None:
+    """functools.wraps copies names; it never calls the wrapped function, and the wrapper is what is bound."""
+    source = """
+    import functools
+    calls = []
+    def traced(inner):
+        @functools.wraps(inner)
+        def outer(*args, **kwargs):
+            calls.append(len(args))
+            return inner(*args, **kwargs)
+        return outer
+    @traced
+    def pair(a, b):
+        return a, b
+    made = pair(1, 2)
+    """
+    names = variables(source)
+    assert (names["made"], names["calls"]) == ((1, 2), [2])

@@ -198,9 +198,12 @@ def _val_tokens(logs: Sequence[LogFile], headline: Headline) -> Iterator[Inconsi
 
 
 def _written_later(log: LogFile, headline: Headline) -> Iterator[Inconsistency]:
+    """Find a claim that stands before the final model, a validation during training among them."""
     own = [metric for metric in headline.matches if metric.file == log.file]
     written = [item for item in compressed_models(log) if own and item.run == own[0].run]
-    if own and written and not headline.guess and max(metric.line for metric in own) < written[-1].line:
+    if not written or headline.guess or _trial_follows(log, own, written):
+        return
+    if max(metric.line for metric in own) < written[-1].line:
         yield Inconsistency(
             "order",
             f"every line with the claimed value stands before the last compressed model is written "
@@ -210,6 +213,13 @@ def _written_later(log: LogFile, headline: Headline) -> Iterator[Inconsistency]:
             own[-1].raw,
             False,
         )
+
+
+def _trial_follows(log: LogFile, own: Sequence[Metric], written: Sequence[Observed]) -> bool:
+    """Say whether the claim follows a model of its own and a later trial in the same file prints its name again."""
+    names, first, last = {metric.name for metric in own}, min(metric.line for metric in own), written[-1].line
+    again = any(metric.name in names and metric.line > last for metric in log.metrics)
+    return again and written[0].line < first
 
 
 def ratio(metric: Metric) -> tuple[float, float] | None:

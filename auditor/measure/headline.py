@@ -33,6 +33,7 @@ class _Candidate:
 
 _BY_SEED = 2
 """Levels up to here are the claimed configuration's mean; among them the closest one decides."""
+_BEST_SEED = 3
 _LEVELS = (
     "mean",
     "single",
@@ -59,11 +60,12 @@ def resolve_headline(claim: Claim, logs: Sequence[LogFile]) -> Headline:
     best = min(found, key=lambda candidate: _rank(candidate, claim.bpb or 0.0))
     same = [c for c in found if c.level == best.level and c.name != best.name]
     carried = _with_twins(best, logs)
+    level = "one run" if best.level == _BEST_SEED and not _several_seeds(logs) else _LEVELS[best.level]
     return Headline(
         best.metrics[0],
-        f"{_LEVELS[best.level]}: {best.how}",
+        f"{level}: {best.how}",
         carried,
-        _LEVELS[best.level],
+        level,
         tuple(sorted({c.name for c in same if c.name not in {m.name for m in carried}})),
     )
 
@@ -146,7 +148,7 @@ def _by_single(
     best = min((metric.bpb or 0.0 for metric in metrics), default=0.0)
     for metric in metrics:
         if logs > 1 and _meets(metric.bpb, claim, tolerance):
-            level = 3 if metric.bpb == best else 4
+            level = _BEST_SEED if metric.bpb == best else 4
             yield _Candidate(level, name, (metric,), metric.bpb or 0.0, f"{name} of {metric.file} alone")
 
 
@@ -157,6 +159,13 @@ def _by_name(logs: Iterable[LogFile]) -> dict[str, tuple[Metric, ...]]:
         for name, metric in {metric.name: metric for metric in last_runs(log) if metric.bpb is not None}.items():
             found.setdefault(name, []).append(metric)
     return {name: tuple(metrics) for name, metrics in found.items()}
+
+
+def _several_seeds(logs: Sequence[LogFile]) -> bool:
+    """Say whether results of more than one seed were there to choose from; a seed that nothing names is its own."""
+    results = [log for log in main_logs(logs) if last_metric(log) is not None]
+    named = [(observed_seed(log), log.seed_in_name, log.file) for log in results]
+    return len({next(item for item in names if item is not None) for names in named}) > 1
 
 
 def _rank(candidate: _Candidate, claim: float) -> tuple[object, ...]:

@@ -85,9 +85,12 @@ def calibration_ms(log: LogFile) -> float | None:
 
 
 def untimed_calibration(log: LogFile) -> Observed | None:
-    """Return a line that announces calibration after the stop, where no line of that log times it."""
+    """Return a line that announces calibration after the stop, where no line of that log times it.
+
+    Where no training is read, nothing is known to stand after it: scripts calibrate their step time before it as well.
+    """
     end, run = training_end(log), training_run(log)
-    if calibration(log):
+    if not end or calibration(log):
         return None
     return next((i for i in log.facts if i.fact == "calibration_untimed" and i.run == run and i.line > end), None)
 

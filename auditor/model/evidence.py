@@ -58,7 +58,8 @@ class Headline:
     matches: tuple[Metric, ...] = ()
     """Every logged line that carries it, one or more per seed."""
     level: str = "none"
-    """mean, single, best seed, other seed, any value, raw text, training line, near, not found, no claim, no logs."""
+    """mean, single, best seed, one run, other seed, any value, raw text, training line, near, not found, no claim or
+    no logs."""
     alternatives: tuple[str, ...] = ()
     """Names of other metrics that would meet the claim as well."""
     guess: bool = False

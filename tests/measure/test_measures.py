@@ -14,6 +14,7 @@ from auditor.measure.headline import half_unit, resolve_headline
 from auditor.measure.implied import implied_bytes
 from auditor.measure.settings import differing_settings, is_on
 from auditor.measure.stats import frontier, margin, mean_and_std, record_before, welch_less
+from auditor.measure.timing import untimed_calibration
 from auditor.model.evidence import Claim, Headline
 from auditor.model.logs import LogFile
 from tests.measure.folders import evidence, folder, log_text, manifest, three_seeds
@@ -42,6 +43,15 @@ def _resolve(bpb: float | None, *texts: str) -> Headline:
 def test_how_a_claim_is_met(claim: float | None, level: str) -> None:
     """Mean, best and other seeds, near misses and misses are told apart."""
     assert _resolve(claim, log_text(1, bpb=1.06), log_text(2, bpb=1.08)).level == level
+
+
+def test_a_variant_of_one_seed_is_no_best_seed() -> None:
+    """Where only one seed has results, what meets the claim is one run beside a control or an evaluation alone."""
+    control = log_text(1, bpb=1.08)
+    training = control.partition("peak memory")[0]
+    assert _resolve(1.06, log_text(1, bpb=1.06), control).level == "one run"
+    assert _resolve(1.06, log_text(1, bpb=1.06), training).level == "one run"
+    assert _resolve(1.06, log_text(1, bpb=1.06), control, log_text(2, bpb=1.09)).level == "best seed"
 
 
 def test_a_mean_over_results_of_different_names() -> None:
@@ -234,6 +244,28 @@ def test_a_claim_before_the_last_model() -> None:
     logs = (_log(log_text(1, bpb=1.05, extra=later)),)
     headline = resolve_headline(Claim(1.05, "submission.json"), logs)
     assert "order" in {item.kind for item in inconsistencies(logs, headline)}
+
+
+def test_a_claim_of_an_earlier_trial_is_in_order() -> None:
+    """A later trial in the same file that prints the name again is no reversal; a validation during training is."""
+    trial = "Serialized model int6+lzma: 15800000 bytes\nquantized_ttt val_loss:2.8 val_bpb:1.0900\n"
+    logs = (_log(log_text(1, bpb=1.05, extra=trial)),)
+    assert resolve_headline(Claim(1.05, "submission.json"), logs).level == "any value"
+    assert "order" not in _kinds_of(logs, 1.05)
+    text = log_text(1, bpb=1.06).replace("stopping_early", "4500/20000 val_loss: 2.9 val_bpb: 1.1234\nstopping_early")
+    text += "Serialized model int6+lzma: 15800000 bytes\n"
+    assert "order" in _kinds_of((_log(text),), 1.1234)
+
+
+def test_a_calibrated_step_time_is_no_untimed_calibration() -> None:
+    """What stands before any training that can be read is not after its stop."""
+    said = "gptq:calibrating with 256 batches...\n"
+    assert untimed_calibration(_log("Calibrating step time (10 synthetic steps)\nseed: 1\n")) is None
+    assert untimed_calibration(_log(log_text(1, after_stop=said))) is not None
+
+
+def _kinds_of(logs: tuple[LogFile, ...], bpb: float) -> set[str]:
+    return {item.kind for item in inconsistencies(logs, resolve_headline(Claim(bpb, "submission.json"), logs))}
 
 
 SOURCE = (

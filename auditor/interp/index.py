@@ -236,7 +236,9 @@ def _view(array: np.ndarray | None, index: tuple[Any, ...]) -> np.ndarray | None
     fancy = [part for part in index if isinstance(part, np.ndarray)]
     if sum(part.size for part in fancy) > _VIEW_CAP:
         return None
-    if fancy and int(np.prod(array.shape[len(index) :])) * max(part.size for part in fancy) > _VIEW_CAP:
+    # A boolean array stands for as many axes as it has.
+    axes = sum(part.ndim if isinstance(part, np.ndarray) and part.dtype == bool else 1 for part in index)
+    if fancy and int(np.prod(array.shape[axes:])) * max(part.size for part in fancy) > _VIEW_CAP:
         return None
     try:
         safe = tuple(

@@ -19,7 +19,7 @@ from auditor.interp.objects import call_object_method
 from auditor.interp.operators import elementwise, value_region
 from auditor.interp.region import Region
 from auditor.interp.stores import set_item
-from auditor.interp.values import External, Instance, Mark, Partial, Sym, Text
+from auditor.interp.values import SAVED, External, Instance, Mark, Partial, Sym, Text
 
 _OPERATIONS: dict[str, Callable[..., Any]] = {"__setitem__": set_item, "__getitem__": get_item}
 """Operators spelled as methods, as lambdas have to."""
@@ -221,10 +221,13 @@ def _chunks(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, 
 
 def _items(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     value = Sym(receiver.node, mark=receiver.mark, name=receiver.name)
-    return [(Sym(name="key"), value)]
+    saved = [key for key in (receiver.attrs or {}).get(SAVED, ()) if isinstance(key, str)]
+    return [(key, get_item(m, receiver, key)) for key in saved] or [(Sym(name="key"), value)]
 
 
 def _get(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if args and isinstance(args[0], str) and receiver.attrs is not None and SAVED in receiver.attrs:
+        return get_item(m, receiver, args[0])
     return Sym(m.merge(receiver, *args), mark=receiver.mark, name=receiver.name)
 
 

@@ -220,8 +220,11 @@ def test_the_clock_stops_training_and_reserves_calibration(stdlib_corpus: Path, 
     assert seconds["reserve"] > 0 and seconds["train"] < 4 + 1.0
 
 
-def test_errors_are_one_sentence_and_exit_code_two(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_errors_are_one_sentence_and_exit_code_two(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Unknown overrides and missing data do not end in a traceback."""
+    monkeypatch.chdir(tmp_path)
     assert main(["optim.nothing=1"]) == 2
     assert "unknown override 'optim.nothing=1'" in capsys.readouterr().err
     assert main(["--preset", "naive_baseline", f"place.shards={tmp_path}", "model.layers=1"]) == 2

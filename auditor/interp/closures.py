@@ -6,12 +6,12 @@ What is outside of the subset, in code or in values, raises `NotPlain`.
 from __future__ import annotations
 
 import ast
-import operator
 from collections.abc import Callable
 from typing import Any
 
 from auditor.frontend.walk import nodes
 from auditor.interp.machine import BreakSignal, ContinueSignal, Machine
+from auditor.interp.operators import ARITHMETIC, COMPARISONS
 from auditor.interp.values import MISSING, External
 
 Variables = dict[str, Any]
@@ -21,21 +21,8 @@ _NUMBERS = (int, float, bool)
 _PLAIN = frozenset({int, float, bool, str, type(None), list, tuple, range})
 _LARGE = 1 << 63
 """Whole numbers beyond this are left to the general handlers, which bound them."""
-_BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Div: operator.truediv,
-}
-_COMPARE: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
+_PLAIN_ARITHMETIC: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
+    op: ARITHMETIC[op] for op in (ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod, ast.Div)
 }
 _BUILTINS: dict[str, Callable[..., Any]] = {
     "min": min,
@@ -88,7 +75,7 @@ class Compiler:
     def statement(self, s: ast.stmt) -> Run:
         if isinstance(s, ast.Assign) and len(s.targets) == 1:
             return self.store(s.targets[0], self.expression(s.value))
-        if isinstance(s, ast.AugAssign) and isinstance(s.target, ast.Name) and type(s.op) in _BINARY:
+        if isinstance(s, ast.AugAssign) and isinstance(s.target, ast.Name) and type(s.op) in _PLAIN_ARITHMETIC:
             combined = ast.BinOp(ast.Name(s.target.id, ast.Load()), s.op, s.value)
             return self.store(s.target, self.expression(combined))
         if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call):
@@ -225,7 +212,7 @@ class Compiler:
         return lambda _variables: value
 
     def binary(self, e: ast.BinOp) -> Read:
-        operate = _BINARY.get(type(e.op))
+        operate = _PLAIN_ARITHMETIC.get(type(e.op))
         if operate is None:
             raise NotPlain
         left, right = self.expression(e.left), self.expression(e.right)
@@ -256,10 +243,10 @@ class Compiler:
         if len(e.ops) == 1 and isinstance(e.ops[0], (ast.Is, ast.IsNot)) and _is_none(e.comparators[0]):
             value, wanted = self.expression(e.left), isinstance(e.ops[0], ast.Is)
             return lambda variables: (value(variables) is None) is wanted
-        if any(type(op) not in _COMPARE for op in e.ops):
+        if any(type(op) not in COMPARISONS for op in e.ops):
             raise NotPlain
         first = self.expression(e.left)
-        rest = [(_COMPARE[type(op)], self.expression(part)) for op, part in zip(e.ops, e.comparators, strict=True)]
+        rest = [(COMPARISONS[type(op)], self.expression(part)) for op, part in zip(e.ops, e.comparators, strict=True)]
 
         def read(variables: Variables) -> bool:
             left = first(variables)

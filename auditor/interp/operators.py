@@ -14,7 +14,7 @@ from auditor.interp.machine import Machine
 from auditor.interp.region import Region
 from auditor.interp.values import POSITION_CAP, Bound, External, Instance, Mark, Sym, Text
 
-_BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
+ARITHMETIC: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -29,7 +29,7 @@ _BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.BitXor: operator.xor,
     ast.MatMult: operator.matmul,
 }
-_COMPARE: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
+COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
     ast.Lt: operator.lt,
@@ -58,7 +58,7 @@ _SCALARS = (bool, int, float, complex)
 def binary(m: Machine, op: ast.operator, left: Any, right: Any) -> Any:
     """Evaluate `left op right`."""
     if isinstance(left, Sym) or isinstance(right, Sym):
-        return elementwise(m, (left, right), _BINARY[type(op)], arithmetic=type(op))
+        return elementwise(m, (left, right), ARITHMETIC[type(op)], arithmetic=type(op))
     if isinstance(left, Text) or isinstance(right, Text):
         if isinstance(op, ast.Add):
             from auditor.interp.expressions import text_of
@@ -79,7 +79,7 @@ def binary(m: Machine, op: ast.operator, left: Any, right: Any) -> Any:
     if not _safe(op, left, right):
         return Sym(name="large")
     try:
-        return _BINARY[type(op)](left, right)
+        return ARITHMETIC[type(op)](left, right)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError, MemoryError):
         return m.unknown(left, right)
 
@@ -171,7 +171,7 @@ def compare(m: Machine, op: ast.cmpop, left: Any, right: Any) -> Any:
     if isinstance(left, Text) or isinstance(right, Text):
         return m.unknown(left, right)
     try:
-        return bool(_COMPARE[type(op)](left, right))
+        return bool(COMPARISONS[type(op)](left, right))
     except TypeError:
         return m.unknown(left, right)
 
@@ -184,7 +184,7 @@ def _compare_syms(m: Machine, op: ast.cmpop, left: Any, right: Any) -> Any:
         if left.pos is not None and plain and left.pos.size <= POSITION_CAP:
             starts = np.isin(left.pos, m.bos)
             return Sym(left.node, val=starts if isinstance(op, ast.Eq) else ~starts, pos=left.pos)
-    made = elementwise(m, (left, right), _COMPARE[type(op)])
+    made = elementwise(m, (left, right), COMPARISONS[type(op)])
     made.name = MASK
     made.mark &= ~(Mark.TABLE | Mark.NORMAL)
     return made
@@ -328,7 +328,7 @@ def _positions(made: Sym, syms: list[Sym]) -> None:
 def in_place(m: Machine, op: ast.operator, current: Any, value: Any, target: ast.expr) -> Any:
     """Evaluate `current op= value`. Tensors are changed in place, so every alias sees it."""
     if isinstance(current, Sym) and not current.mark & Mark.CLOCK and current.name != "scalar":
-        result = elementwise(m, (current, value), _BINARY[type(op)], arithmetic=type(op))
+        result = elementwise(m, (current, value), ARITHMETIC[type(op)], arithmetic=type(op))
         region = value_region(value)
         if isinstance(value, Sym) and value.mark & Mark.TABLE and value.node is not None:
             current.mark |= Mark.TABLE

@@ -11,11 +11,8 @@ from auditor.interp.effects import path_text, record_print
 from auditor.interp.machine import Machine
 from auditor.interp.objects import glob_one, make_path, open_file, path_method, write_file
 from auditor.interp.reflection import REFLECTION
-from auditor.interp.sequences import SEQUENCES, int_of
+from auditor.interp.sequences import SEQUENCES, Args, Kwargs, int_of
 from auditor.interp.values import MISSING, External, Instance, Partial, Sym, Text
-
-Args = tuple[Any, ...]
-Kwargs = dict[str, Any]
 
 
 def _number(kind: Callable[[Any], Any]) -> Callable[[Machine, Args, Kwargs], Any]:

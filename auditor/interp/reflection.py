@@ -7,6 +7,7 @@ from typing import Any
 
 from auditor.interp.attributes import get_attribute
 from auditor.interp.machine import Machine
+from auditor.interp.sequences import Args, Kwargs
 from auditor.interp.values import (
     MISSING,
     Bound,
@@ -16,9 +17,6 @@ from auditor.interp.values import (
     Instance,
     Sym,
 )
-
-Args = tuple[Any, ...]
-Kwargs = dict[str, Any]
 
 
 def _isinstance(m: Machine, a: Args, k: Kwargs) -> Any:

@@ -13,11 +13,16 @@ class Config:
     cache = int(os.environ.get("USE_CACHE", "0"))
     order = int(os.environ.get("ORDER", "0"))
     epochs = int(os.environ.get("EPOCHS", "3"))
+    lengths = os.environ.get("LENGTHS", "")
 cfg = Config()
 if cfg.cache:
     print("cache tables filled in a moment")
 if cfg.order >= 2:
     print(f"counts of order {cfg.order} enabled for scoring")
+else:
+    print("scored without order")
+if cfg.lengths:
+    print("lengths by processor are in use")
 if cfg.epochs > 0 and cfg.rank == 0:
     print("nothing that the log shows")
 """
@@ -51,6 +56,17 @@ def test_logs_without_such_a_line_solve_nothing() -> None:
     assert solved() == {}
 
 
+def test_the_later_of_two_runs_in_a_log_counts() -> None:
+    """Where one run took each branch, the setting is that of the later one."""
+    assert solved("scored without order", "counts of order 5 enabled for scoring") == {"ORDER": "2"}
+    assert solved("counts of order 5 enabled for scoring", "scored without order") == {}
+
+
+def test_a_text_setting_is_not_solved_by_a_number() -> None:
+    """A list or a path that is empty by default may hold anything."""
+    assert solved("lengths by processor are in use") == {}
+
+
 def test_an_excerpt_of_a_log_solves_nothing() -> None:
     """A few lines are not enough of a log."""
     assert solved("cache tables filled in a moment", filler=3) == {}
@@ -58,7 +74,8 @@ def test_an_excerpt_of_a_log_solves_nothing() -> None:
 
 def test_settings_are_named_by_what_they_read() -> None:
     """Each setting is paired with the one environment name in its value."""
-    assert environment_names(program(SOURCE)) == {"cache": "USE_CACHE", "order": "ORDER", "epochs": "EPOCHS"}
+    names = {"cache": "USE_CACHE", "order": "ORDER", "epochs": "EPOCHS", "lengths": "LENGTHS"}
+    assert environment_names(program(SOURCE)) == names
 
 
 def test_printed_settings_are_read_as_literals() -> None:

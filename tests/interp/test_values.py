@@ -121,6 +121,18 @@ def test_a_boolean_array_selects() -> None:
     assert variables(source)["chosen"].val.tolist() == [1, 2, 3]
 
 
+def test_a_boolean_array_of_two_axes_selects_elements() -> None:
+    """It stands for both axes of what it indexes."""
+    source = """
+    import torch
+    ids = torch.arange(1024 * 1024).reshape(1024, 1024)
+    keep = torch.zeros(1024, 1024, dtype=torch.bool)
+    keep[:, 5] = True
+    chosen = ids[keep]
+    """
+    assert variables(source)["chosen"].shape == (1024,)
+
+
 def test_numbers_and_tables_come_back_from_an_artifact() -> None:
     """What was saved beside the weights is read back under its name; the parent of a path is a path."""
     source = """
@@ -130,10 +142,14 @@ def test_numbers_and_tables_come_back_from_an_artifact() -> None:
     torch.save({"order": 5, "inner": {"size": 3}}, buffer)
     state = torch.load(io.BytesIO(buffer.getvalue()))
     order, size = state["order"], state["inner"]["size"]
+    by_name = {key: value for key, value in state.items() if key == "order"}
+    popped = state.pop("order")
     above = str(Path("a/b/c.bin").parent)
     """
     names = variables(source)
     assert (names["order"], names["size"]) == (5, 3)
+    assert (names["by_name"], names["popped"]) == ({"order": 5}, 5)
+    assert names["above"] == "a/b"
 
 
 def test_a_decorator_that_wraps_calls_what_it_wraps() -> None:

@@ -29,7 +29,7 @@ def _audit(
         Path | None, typer.Argument(metavar="[PR_DIR]", help="A submission folder, or a directory of some.")
     ] = None,
     format_: Annotated[str, typer.Option("--format", "-f", help=f"One of: {', '.join(_FORMATS)}.")] = "text",
-    edition: Annotated[str | None, typer.Option(help="Rules of a date (default: the newest).")] = None,
+    edition: Annotated[str | None, typer.Option(help="Rules of a date, or a file's (.toml).")] = None,
     script: Annotated[str | None, typer.Option(help="The script, where the guess is wrong.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the report to this file.")] = None,
     base: Annotated[str | None, typer.Option(metavar="REF", help="Audit what was added since this commit.")] = None,

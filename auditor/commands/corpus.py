@@ -24,7 +24,7 @@ def _corpus(
     source: Annotated[Path, typer.Argument(metavar="GIT_DIR|DIR", help="A repository with pull refs, or a directory.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Directory for the results; a run there is resumed.")],
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes.")] = 2,
-    edition: Annotated[str | None, typer.Option(help="Rules of a date (default: the newest).")] = None,
+    edition: Annotated[str | None, typer.Option(help="Rules of a date, or a file's (.toml).")] = None,
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Only this part of the tasks, e.g. 2/8.")] = None,
     prs: Annotated[str | None, typer.Option(help="Only these pull requests, e.g. 398,1100-1200.")] = None,
     reports: Annotated[bool, typer.Option("--reports", help="Write an HTML report for every task.")] = False,

@@ -16,7 +16,10 @@ def register(app: typer.Typer) -> None:
 def _explain(
     source: Annotated[Path, typer.Argument(metavar="REPORT.json|PR_DIR", help="A JSON report, or what to audit.")],
     finding: Annotated[str, typer.Argument(metavar="FINDING", help="Fingerprint (its start will do) or rule id.")],
-    edition: Annotated[str | None, typer.Option(help="Rules of a date, where PR_DIR is audited.")] = None,
+    edition: Annotated[
+        str | None,
+        typer.Option(help="Rules of a date, or a file's (.toml)."),
+    ] = None,
 ) -> None:
     from auditor.report.card import render_card
     from auditor.report.emit import print_utf8
@@ -44,4 +47,4 @@ def _explain(
     print_utf8(render_findings(picked))
     for rule in dict.fromkeys(judged.finding.rule for _, judged in picked):
         if rule in cards():
-            print_utf8("\n" + render_card(cards()[rule], load_edition(report.edition)))
+            print_utf8("\n" + render_card(cards()[rule], load_edition(edition or report.edition)))

@@ -27,7 +27,7 @@ def _gate(
     fail_on: Annotated[
         str, typer.Option(help="flag: fail on compliance flags; review: on anything but clean.")
     ] = "flag",
-    edition: Annotated[str | None, typer.Option(help="Rules of a date (default: the newest).")] = None,
+    edition: Annotated[str | None, typer.Option(help="Rules of a date, or a file's (.toml).")] = None,
     waivers: Annotated[Path | None, typer.Option(metavar="FILE", help="A reviewer's waivers (TOML or JSON).")] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the JSON report here.")

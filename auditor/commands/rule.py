@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
 
 def _rule(
     rule: Annotated[str | None, typer.Argument(metavar="[PGnnn]", help="A rule's id or slug; all without it.")] = None,
-    edition: Annotated[str | None, typer.Option(help="Show effects under this edition (default: the newest).")] = None,
+    edition: Annotated[str | None, typer.Option(help="Show effects under this edition, or a file's (.toml).")] = None,
 ) -> None:
     from auditor.report.card import render_card, render_list
     from auditor.report.emit import print_utf8

@@ -6,11 +6,13 @@ effect each rule has, which standing each eval-path class has, and the numbers i
 
 from __future__ import annotations
 
+import hashlib
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from auditor.errors import PgolfError
 from auditor.model.finding import Citation, Effect
@@ -19,6 +21,8 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +96,17 @@ def edition_names() -> tuple[str, ...]:
 
 @lru_cache(maxsize=8)
 def edition(name: str | None = None) -> Edition:
-    """Load an edition, the newest where no name is given; an unknown name is a `PgolfError` that lists the known."""
+    """Load an edition, the newest where no name is given; an unknown name is a `PgolfError` that lists the known.
+
+    A name that ends in `.toml` is a file of the user's: it names the shipped edition that it is `based_on` and what
+    differs, for a contest of one's own (another validation text, another cap).
+    """
     names = edition_names()
     chosen = name or names[-1]
+    if chosen.endswith(".toml"):
+        return _own(Path(chosen))
     if chosen not in names:
-        raise PgolfError(f"no edition named {chosen!r}; known: {', '.join(names)}")
+        raise PgolfError(f"no edition named {chosen!r}; known: {', '.join(names)}, or a path that ends in .toml")
     path = data_root() / "editions" / f"{chosen}.toml"
     raw = _toml(path.read_text(encoding="utf-8"), path)
     return Edition(
@@ -106,3 +116,51 @@ def edition(name: str | None = None) -> Edition:
         numbers={key: float(value) for key, value in raw["numbers"].items()},
         target_python=str(raw["target_python"]),
     )
+
+
+def _own(path: Path) -> Edition:
+    """Return the shipped edition with a user's changes; its name carries a digest, because a file can change."""
+    try:
+        content = path.read_bytes()
+        raw = _toml(content.decode("utf-8"), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise PgolfError(f"{path}: cannot be read as an edition: {error}") from error
+    parent = raw.pop("based_on", None)
+    if parent not in edition_names():
+        raise PgolfError(f"{path}: based_on must name a shipped edition: {', '.join(edition_names())}")
+    base = edition(parent)
+    changed = replace(
+        base,
+        name=f"{path.stem}@{hashlib.sha256(content).hexdigest()[:12]}",
+        effects={**base.effects, **_changes(raw, "effects", dict.fromkeys(cards()), Effect, path)},
+        standing={**base.standing, **_changes(raw, "standing", base.standing, _standing, path)},
+        numbers={**base.numbers, **_changes(raw, "numbers", base.numbers, float, path)},
+        target_python=str(raw.pop("target_python", base.target_python)),
+    )
+    if raw:
+        raise PgolfError(f"{path}: an edition has no {', '.join(sorted(raw))}")
+    return changed
+
+
+def _standing(value: str) -> str:
+    if value not in ("legal", "illegal", "disputed"):
+        raise ValueError(f"{value!r} is not a standing")
+    return value
+
+
+def _changes(
+    raw: dict[str, Any], table: str, known: Mapping[str, object], read: Callable[[Any], T], path: Path
+) -> dict[str, T]:
+    """Return a table's entries, each checked: a misspelt key would silently leave the shipped value in force."""
+    out: dict[str, T] = {}
+    entries = raw.pop(table, {})
+    if not isinstance(entries, dict):
+        raise PgolfError(f"{path}: {table} is a table, not {entries!r}")
+    for key, value in entries.items():
+        if key not in known:
+            raise PgolfError(f"{path}: [{table}] has no {key!r}")
+        try:
+            out[key] = read(value)
+        except (TypeError, ValueError) as error:
+            raise PgolfError(f"{path}: [{table}] {key}: {error}") from error
+    return out

@@ -14,16 +14,19 @@ SUBMISSION = HERE / "fixtures"
 PACKAGE = HERE.parents[1] / "reference_impl"
 
 
-def test_our_own_submission_is_found_score_first() -> None:
-    """Three real CPU runs: the headline is eval_val_ttt, its updates follow its scores, no finding is an error.
-
-    The verdict may ask for a review: the corpus is not the contest's validation set, and the auditor says so.
-    """
-    (report,) = audit(SUBMISSION, AuditOptions()).submissions
-    assert report.verdict.value in ("LOOKS_CLEAN", "NEEDS_REVIEW")
-    assert "score-first-ttt" in report.legality.classes_active
+def test_our_own_submission_looks_clean_and_is_found_score_first() -> None:
+    """Three real CPU runs, under the edition whose validation text is the small corpus."""
+    (report,) = audit(SUBMISSION, AuditOptions(edition=str(PACKAGE / "tiny.toml"))).submissions
+    assert report.verdict.value == "LOOKS_CLEAN"
+    assert report.legality.classes_active == ("score-first-ttt",)
     assert report.legality.headline is not None and report.legality.headline.function == "eval_val_ttt"
-    assert set(report.legality.classes_active) <= {"score-first-ttt", "partial-val-coverage"}
+
+
+def test_under_the_contest_s_edition_the_small_corpus_is_part_of_the_text() -> None:
+    """The auditor does not take another text for the contest's validation set."""
+    (report,) = audit(SUBMISSION, AuditOptions()).submissions
+    assert report.verdict.value == "NEEDS_REVIEW"
+    assert set(report.legality.classes_active) == {"score-first-ttt", "partial-val-coverage"}
 
 
 def test_logs_count_the_shipped_script() -> None:

@@ -13,11 +13,12 @@ from auditor.frontend import compat
 from auditor.frontend.parse import parse
 from auditor.frontend.walk import nodes
 from auditor.limits import Limits
-from auditor.model.source import Module, Program, Unpacked
-from auditor.model.submission import FileKind, Submission
+from auditor.model.source import Module, Native, Program, Unpacked
+from auditor.model.submission import FileEntry, FileKind, Submission
 from auditor.unpack import unpack
 
-_NATIVE = (".c", ".cc", ".cpp", ".cxx", ".cu", ".cuh", ".h", ".hpp", ".so", ".pyx")
+_COMPILED = (".so",)
+_NATIVE = (".c", ".cc", ".cpp", ".cxx", ".cu", ".cuh", ".h", ".hpp", ".pyx", *_COMPILED)
 
 
 def load_program(submission: Submission, target_python: str, limits: Limits) -> Program | None:
@@ -30,8 +31,14 @@ def load_program(submission: Submission, target_python: str, limits: Limits) -> 
     target = compat.version(target_python)
     main = _module("__main__", entry.path, entry.data, submission, target, limits)
     helpers = tuple(_helpers(main, submission, target, limits))
-    natives = tuple(e.path for e in submission.files if e.path.endswith(_NATIVE) and e.kind is FileKind.REGULAR)
-    return Program(main, helpers, natives)
+    natives = (e for e in submission.files if e.path.endswith(_NATIVE) and e.kind is FileKind.REGULAR)
+    return Program(main, helpers, tuple(Native(e.path, _source_text(e, limits)) for e in natives))
+
+
+def _source_text(entry: FileEntry, limits: Limits) -> str:
+    """Return native source as text; nothing for a compiled library, or beyond the size of a script."""
+    compiled = entry.path.endswith(_COMPILED) or entry.data is None or len(entry.data) > limits.intake.script_bytes
+    return "" if compiled or entry.data is None else entry.data.decode("utf-8", "replace")
 
 
 def _module(

@@ -65,14 +65,18 @@ def stack(m: Machine, items: list[Any], axis: int = 0) -> Sym:
     """Stack arrays along a new axis."""
     syms = [item if isinstance(item, Sym) else tensor(m, item) for item in items]
     lifted: list[Any] = []
+    # What is stacked has one shape, so that one that is known is that of all.
+    common = next((s.shape if s.pos is None else s.pos.shape for s in syms if s.pos is not None or s.shape), None)
     for sym in syms:
         made = Sym(sym.node, mark=sym.mark)
         for name in ("pos", "val"):
             array = getattr(sym, name)
             if array is not None:
                 setattr(made, name, array[None] if axis == 0 else np.expand_dims(array, axis))
-        if sym.shape is not None:
-            made.shape = (1, *sym.shape) if axis == 0 else None
+        shape = sym.shape if sym.shape is not None else common
+        if shape is not None:
+            at = axis if axis >= 0 else len(shape) + 1 + axis
+            made.shape = (*shape[:at], 1, *shape[at:])
         if made.pos is not None:
             made.shape = made.pos.shape
         elif made.val is not None:
@@ -218,6 +222,9 @@ def reduce_sym(m: Machine, value: Sym, name: str, args: tuple[Any, ...], kwargs:
         others = len({n.index for n in (node.parents if node is not None else ())}) if node is not None else 0
         node = m.node(Kind.SELECT, [node], text=name, by_loss=True, region=value_region(value), operands=others)
     made = Sym(node, shape=shape, mark=mark)
+    if mark & Mark.TOLD and value.pos is not None and isinstance(axis, int):
+        made.pos = value.pos.max(axis, keepdims=shape is not None and len(shape) == value.pos.ndim)
+        made.shape = made.pos.shape
     return _pair(made, name) if isinstance(axis, int) else made
 
 

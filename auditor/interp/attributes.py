@@ -18,7 +18,8 @@ from auditor.interp.values import (
     Sym,
 )
 
-_CONSTANTS = {"math.pi": math.pi, "math.e": math.e, "math.inf": math.inf, "math.nan": math.nan, "numpy.pi": math.pi}
+_LIBRARIES = ("math", "numpy", "torch")
+_CONSTANTS = {f"{library}.{name}": getattr(math, name) for library in _LIBRARIES for name in ("pi", "e", "inf", "nan")}
 _SELF_ATTRIBUTES = frozenset({"data", "real", "T", "mT"})
 
 
@@ -104,7 +105,7 @@ def _instance(m: Machine, receiver: Instance, name: str) -> Any:
 def _sym(m: Machine, receiver: Sym, name: str) -> Any:
     if receiver.attrs is not None and name in receiver.attrs:
         return receiver.attrs[name]
-    if name == "data":
+    if name in ("data", "ctypes"):
         return receiver
     if name in _SELF_ATTRIBUTES:
         return _transposed(receiver) if name in ("T", "mT") else receiver

@@ -16,6 +16,7 @@ from auditor.intake.commands import RunCommand
 from auditor.interp.analysis import Setting
 from auditor.interp.guards import LAUNCHER, code_defaults, solve_guards
 from auditor.interp.machine import World
+from auditor.interp.tallies import empty_masks
 from auditor.interp.templates import log_text
 from auditor.model.evidence import Evidence
 from auditor.model.logs import LogFile
@@ -119,9 +120,8 @@ def configure(program: Program, command: RunCommand | None, evidence: Evidence) 
             elif "_" in name:
                 overrides[name] = value
     printed = frozenset(overrides)
-    for solved in solve_guards(
-        program, names, {**environ}, log_text(evidence.logs, log.file if log is not None else None)
-    ):
+    text = log_text(evidence.logs, log.file if log is not None else None)
+    for solved in solve_guards(program, names, {**environ}, text):
         if solved.setting in printed:
             # The log of the claimed number prints the setting itself: other lines are of other runs, or mean less.
             continue
@@ -129,7 +129,10 @@ def configure(program: Program, command: RunCommand | None, evidence: Evidence) 
         overrides.pop(solved.setting, None)
         settings[solved.variable] = Setting(solved.value, solved.origin)
     argv = command.argv if command is not None else ()
-    return Configuration(World(environ, overrides, argv), settings)
+    empty = tuple(empty_masks(program, text))
+    settings.update({f"{mask.function}: {mask.variable}": Setting("empty", mask.origin) for mask in empty})
+    world = World(environ, overrides, argv, empty=frozenset((mask.function, mask.variable) for mask in empty))
+    return Configuration(world, settings)
 
 
 def headline_log(evidence: Evidence) -> LogFile | None:

@@ -265,7 +265,7 @@ def _data_item(m: Machine, container: Sym, parts: tuple[Any, ...], data: list[Sy
         kept = Sym(m.merge(container, first), shape=container.shape, pos=container.pos, keys=container.keys)
         kept.mark = container.mark
         return kept
-    keyed = [part for part in data if part.pos is not None and part.name != MASK]
+    keyed = [part for part in data if part.pos is not None and part.name != MASK and not _only_told(part)]
     if keyed:
         key = keyed[-1]
         # A window's own distribution is no memory: what is read out of it was predicted here.
@@ -286,6 +286,11 @@ def _data_item(m: Machine, container: Sym, parts: tuple[Any, ...], data: list[Sy
         return Sym(node, shape=key.shape, pos=key.pos, keys=key.keys, mark=mark)
     shape = first.shape if len(parts) == 1 else None
     return Sym(m.merge(container, *data), shape=shape, mark=container.mark)
+
+
+def _only_told(part: Sym) -> bool:
+    """Say whether a value knew the tokens at its positions without being a key made of them."""
+    return bool(part.mark & Mark.TOLD) and not part.mark & Mark.TOKENS
 
 
 MAYBE = "maybe"

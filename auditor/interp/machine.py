@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from auditor.errors import BudgetExceeded
+from auditor.frontend.cflow import Summary
 from auditor.interp.graph import Kind, Node
 from auditor.interp.region import EMPTY, Region
 from auditor.interp.values import Mark, ModuleInfo, Scope, Sym, nodes_in
@@ -109,6 +110,8 @@ class World:
     argv: tuple[str, ...] = ()
     switches: bool = False
     """True to take every command-line switch as given: for programs that do nothing without one."""
+    empty: frozenset[tuple[str, str]] = frozenset()
+    """(function, variable) of masks of which the logs print that they select nothing."""
     val_tokens: int = 4 * 2**20 + 1
     """Length of the stand-in validation stream: four of the largest chunks seen (1,048,576 tokens) and one token."""
 
@@ -145,6 +148,10 @@ class Machine:
         self.spent: Counter[int] = Counter()
         """Loop -> steps it has taken so far, all of its runs together."""
         self.called: Counter[int] = Counter()
+        self.shipped: tuple[tuple[str, str], ...] = ()
+        """(file, source) of the C and C++ files beside the script."""
+        self.native: dict[str, tuple[str, Summary] | None] = {}
+        """Native function -> (file, what its source says of it); None where there is no source."""
         self.identities: dict[int, tuple[int, Any]] = {}
         self.consumers: dict[int, tuple[ast.AST, str, Span]] = {}
         """Submitted functions that were handed losses: syntax node, name, file and place."""

@@ -70,7 +70,7 @@ def _sym_method(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwa
 
 
 def _copied(receiver: Sym, name: str) -> Sym:
-    if name in ("contiguous", "requires_grad_", "share_memory_", "retain_grad", "pin_memory"):
+    if name in ("contiguous", "requires_grad_", "share_memory_", "retain_grad", "pin_memory", "data_ptr", "data_as"):
         return receiver
     made = Sym(receiver.node, shape=receiver.shape, val=receiver.val, pos=receiver.pos, keys=receiver.keys)
     made.mark, made.name = receiver.mark, receiver.name

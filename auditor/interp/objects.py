@@ -7,9 +7,10 @@ from typing import Any
 
 from auditor.interp.arguments import parser_method
 from auditor.interp.effects import path_text, read_array, record_print, split_of, step, store
-from auditor.interp.graph import Kind, Node
+from auditor.interp.graph import Kind
 from auditor.interp.machine import Machine
 from auditor.interp.modules import call_module, is_module, parameter, reachable
+from auditor.interp.native import call_native
 from auditor.interp.values import Instance, Mark, Sym, Text
 
 Handler = Callable[[Machine, Instance, tuple[Any, ...], dict[str, Any]], Any]
@@ -33,10 +34,7 @@ def call_object_method(m: Machine, receiver: Instance, name: str, args: tuple[An
     if receiver.library.startswith("sentencepiece."):
         return _tokenizer_method(m, receiver, name, args)
     if receiver.library == "native":
-        node = m.note(Kind.NATIVE, name, [*args, *kwargs.values()])
-        for argument in args:
-            _filled(argument, node)
-        return Sym(node, mark=_marks(args))
+        return call_native(m, name, args, kwargs)
     if receiver.library == "torch.autograd.Function" or (receiver.cls is not None and name == "apply"):
         return m.unknown(*args)
     if name in ("step", "update") and args and isinstance(args[0], Instance):
@@ -62,21 +60,6 @@ def call_object_method(m: Machine, receiver: Instance, name: str, args: tuple[An
         arguments = receiver.attrs.get("args", ())
         return call(m, receiver.attrs["target"], tuple(arguments) if isinstance(arguments, (tuple, list)) else (), {})
     return m.unknown(receiver, *args, *kwargs.values())
-
-
-def _filled(argument: Any, node: Node) -> None:
-    """A native call may write into every array that it is handed a pointer of."""
-    holder = argument.attrs.get("array") if isinstance(argument, Instance) else argument
-    if isinstance(holder, Sym) and not holder.mark & (Mark.TOKENS | Mark.NLL):
-        holder.node, holder.val = node, None
-
-
-def _marks(args: tuple[Any, ...]) -> int:
-    mark = Mark.NONE
-    for value in args:
-        if isinstance(value, Sym):
-            mark |= value.mark & (Mark.NLL | Mark.TOKENS)
-    return mark
 
 
 def _future(value: Any) -> Instance:

@@ -12,7 +12,7 @@ import numpy as np
 from auditor.interp.graph import Kind, Node
 from auditor.interp.machine import Machine
 from auditor.interp.region import Region
-from auditor.interp.values import POSITION_CAP, Bound, External, Instance, Mark, Sym, Text
+from auditor.interp.values import POSITION_CAP, SHARE, Bound, External, Instance, Mark, Sym, Text
 
 ARITHMETIC: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -58,6 +58,10 @@ _SCALARS = (bool, int, float, complex)
 def binary(m: Machine, op: ast.operator, left: Any, right: Any) -> Any:
     """Evaluate `left op right`."""
     if isinstance(left, Sym) or isinstance(right, Sym):
+        if isinstance(op, ast.BitAnd):
+            for side in (left, right):
+                if isinstance(side, Sym) and side.val is not None and side.val.dtype == bool and not side.val.any():
+                    return side
         return elementwise(m, (left, right), ARITHMETIC[type(op)], arithmetic=type(op))
     if isinstance(left, Text) or isinstance(right, Text):
         if isinstance(op, ast.Add):
@@ -184,10 +188,43 @@ def _compare_syms(m: Machine, op: ast.cmpop, left: Any, right: Any) -> Any:
         if left.pos is not None and plain and left.pos.size <= POSITION_CAP:
             starts = np.isin(left.pos, m.bos)
             return Sym(left.node, val=starts if isinstance(op, ast.Eq) else ~starts, pos=left.pos)
+    if isinstance(op, (ast.Gt, ast.GtE)) and _beyond_share(left, right):
+        assert isinstance(left, Sym) and left.shape is not None
+        return Sym(shape=left.shape, val=np.broadcast_to(np.False_, left.shape))
     made = elementwise(m, (left, right), COMPARISONS[type(op)])
+    if isinstance(op, (ast.Eq, ast.NotEq)):
+        _hit(m, made, left, right)
     made.name = MASK
     made.mark &= ~(Mark.TABLE | Mark.NORMAL)
     return made
+
+
+def _beyond_share(left: Any, right: Any) -> bool:
+    """Say whether shares are compared with a threshold above one: a channel that is shut this way."""
+    if not isinstance(left, Sym) or left.shape is None or not (left.attrs or {}).get(SHARE):
+        return False
+    known = right.val if isinstance(right, Sym) else right
+    if isinstance(known, np.ndarray):
+        known = known.item() if known.size == 1 else None
+    return isinstance(known, (int, float)) and known > 1.0
+
+
+SAME_SHARE = 0.3
+"""Share of elements at which two position arrays agree when one is the other (masks and window starts differ)."""
+
+
+def _hit(m: Machine, made: Sym, left: Any, right: Any) -> None:
+    """Put an event behind a comparison of targets with hints that knew them when they were made."""
+    for target, hint in ((left, right), (right, left)):
+        if not (isinstance(target, Sym) and isinstance(hint, Sym) and hint.mark & Mark.TOLD):
+            continue
+        wanted, told = target.pos, hint.pos
+        if not target.mark & Mark.TOKENS or target.mark & Mark.TOLD or wanted is None or told is None:
+            continue
+        if wanted.size == told.size and wanted.size:
+            knew = (told.reshape(-1) >= wanted.reshape(-1)) & (wanted.reshape(-1) >= 0)
+            if knew.mean() > SAME_SHARE:
+                made.node = m.node(Kind.OP, [made.node], text="told hint", told=hint.node, region=Region.of(wanted))
 
 
 def _contains(m: Machine, item: Any, container: Any) -> Any:

@@ -32,6 +32,7 @@ class Run:
 def run(program: Program, world: World, limits: InterpLimits) -> Run:
     """Interpret the program's entry point; never raises for anything that the program does."""
     machine = Machine(world, limits)
+    machine.shipped = tuple((native.file, native.text) for native in program.natives)
     for helper in program.helpers:
         _register(machine, helper)
     main = program.main

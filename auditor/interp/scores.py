@@ -31,6 +31,10 @@ class Composition:
     """Choices among losses."""
     others: tuple[Node, ...]
     """NATIVE and UNMODELLED nodes on the way."""
+    told: tuple[Node, ...] = ()
+    """Comparisons of targets with hints that had known them."""
+    natives: tuple[Node, ...] = ()
+    """Calls of native functions whose source was read."""
 
 
 def compose(root: Node, cap: int = 60_000) -> Composition:
@@ -40,6 +44,8 @@ def compose(root: Node, cap: int = 60_000) -> Composition:
     losses: dict[int, Node] = {}
     found: dict[Kind, dict[int, Node]] = {}
     blends: dict[int, Node] = {}
+    told: dict[int, Node] = {}
+    natives: dict[int, Node] = {}
     seen: set[tuple[int, int]] = set()
     stack: list[tuple[Node, Node | None]] = [(root, None)]
     while stack and cap:
@@ -64,6 +70,10 @@ def compose(root: Node, cap: int = 60_000) -> Composition:
             found.setdefault(node.kind, {})[node.index] = node
         if node.info.get("blend"):
             blends[node.index] = node
+        if node.info.get("told") is not None:
+            told[node.index] = node
+        if "native" in node.info:
+            natives[node.index] = node
         inner = node if node.kind is Kind.REDUCE and narrowing is None else narrowing
         stack.extend((parent, inner) for parent in node.parents)
     scores = tuple(Score(losses[i], Region.union(counted[i]), i not in inexact) for i in sorted(losses))
@@ -73,6 +83,8 @@ def compose(root: Node, cap: int = 60_000) -> Composition:
         reads=_ordered(found.get(Kind.CACHE_READ)),
         selects=_ordered(found.get(Kind.SELECT)),
         others=_ordered({**found.get(Kind.NATIVE, {}), **found.get(Kind.UNMODELLED, {})}),
+        told=_ordered(told),
+        natives=_ordered(natives),
     )
 
 

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from auditor.interp.assign import assign, assign_names, delete
 from auditor.interp.classes import make_class
 from auditor.interp.expressions import evaluate, make_function, truth
@@ -45,7 +47,17 @@ def _expr(m: Machine, s: ast.Expr) -> None:
 def _assign(m: Machine, s: ast.Assign) -> None:
     value = evaluate(m, s.value)
     for target in s.targets:
+        if m.world.empty and isinstance(target, ast.Name):
+            function = m.frame.name.rsplit(".", 1)[-1]
+            value = _emptied(value) if (function, target.id) in m.world.empty else value
         assign(m, target, value)
+
+
+def _emptied(value: Any) -> Any:
+    """Return a mask as the logs show it: it selects nothing, whatever it was made of."""
+    if not isinstance(value, Sym) or value.shape is None:
+        return value
+    return Sym(shape=value.shape, val=np.broadcast_to(np.False_, value.shape))
 
 
 def _ann_assign(m: Machine, s: ast.AnnAssign) -> None:

@@ -75,6 +75,7 @@ def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
         part
         for part in parts
         if isinstance(part, Sym) and part.pos is not None and part.val is None and part.name != MASK
+        if not part.mark & Mark.TOLD
     ]
     carried = m.merge(container, value, *m.controls, *[part for part in parts if isinstance(part, Sym)])
     if keys and not container.mark & (Mark.LOGITS | Mark.NLL):
@@ -133,6 +134,10 @@ def _masked_store(m: Machine, container: Sym, mask: Sym, value: Any) -> None:
             container.pos, container.keys = value.pos.reshape(container.shape), ()
             container.keys = tuple(k.reshape(container.shape) for k in value.keys if k.size == container.pos.size)
         container.mark |= value.mark & (Mark.LOOKUP | Mark.NLL | Mark.TOKENS)
+    if container.pos is None and mask.mark & Mark.TOLD and mask.pos is not None and mask.pos.shape == container.shape:
+        # Where it was written says as much as what was written.
+        container.pos = mask.pos
+        container.mark |= Mark.TOLD
 
 
 def _store(array: np.ndarray, index: tuple[Any, ...], value: Any) -> None:

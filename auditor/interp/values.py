@@ -20,6 +20,9 @@ POSITION_CAP = 8_500_000
 SAVED = "saved"
 """Attribute of a loaded state: the dictionary that was serialised, for its numbers and tables."""
 
+SHARE = "share"
+"""Attribute of an array that holds a count divided by a total: nothing in it exceeds one."""
+
 
 class Mark:
     """What a `Sym` is known to be, from where it came from and never from its name. Plain ints, to be or-ed."""
@@ -53,6 +56,8 @@ class Mark:
     """Read out of a table at a key made of data."""
     MIXED = 16384
     """Several token arrays combined by arithmetic: a hash."""
+    TOLD = 32768
+    """Made from the tokens at its positions, not these tokens: a hint that knew the token at its place."""
     NORMAL = 2048
     """Sums to one over its last axis by construction (softmax or a division by its own sum)."""
 

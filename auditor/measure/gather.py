@@ -40,6 +40,6 @@ def shipped_code_bytes(submission: Submission, program: Program | None) -> int |
         return None
     counted = {submission.script}
     if program is not None:
-        counted |= {module.file for module in program.helpers} | set(program.natives)
+        counted |= {module.file for module in program.helpers} | {native.file for native in program.natives}
     found = [entry.size for path in sorted(counted) if (entry := submission.file(path)) is not None]
     return sum(found) if found else None

@@ -95,10 +95,19 @@ class Module:
 
 
 @dataclass(frozen=True, slots=True)
+class Native:
+    """A shipped C, C++ or CUDA file."""
+
+    file: str
+    """Path relative to the submission."""
+    text: str
+    """Its source; empty for a compiled library."""
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """The script of a submission and the local modules shipped beside it that it can import."""
 
     main: Module
     helpers: tuple[Module, ...] = ()
-    natives: tuple[str, ...] = ()
-    """Shipped C/C++/CUDA files, paths relative to the submission."""
+    natives: tuple[Native, ...] = ()

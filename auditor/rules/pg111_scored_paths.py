@@ -34,13 +34,14 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     found = mixtures(analysis)
     sound = any(mixture.exact for mixture in found) or not found
     unsound = any(mixture.target_keyed for mixture in found) or not sound
-    cached = _caches(analysis)
-    if cached and not analysis.leaks and not unsound:
+    cached = _caches(analysis) + len(analysis.composition.natives)
+    if cached and not analysis.leaks and not unsound and not analysis.composition.told:
         yield ctx.established(
-            f"{function}: {cached} cache look-ups, each into a table of tokens scored before",
+            f"{function}: {cached} cache look-ups and read native calls, each into a table of tokens scored before",
             classes=("normalized-ngram",),
         )
-    if not (adapted or cached or analysis.leaks or found or loose_steps(analysis) or _beyond(analysis, ctx.program)):
+    others = analysis.leaks or analysis.composition.told or found or loose_steps(analysis)
+    if not (adapted or cached or others or _beyond(analysis, ctx.program)):
         yield ctx.established(
             f"{function}: nothing that the scores depend on had learned from validation tokens "
             f"({len(analysis.composition.scores)} scores followed)",

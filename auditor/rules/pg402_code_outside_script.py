@@ -18,7 +18,7 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     if ctx.program is None or ctx.submission.script is None:
         return
     modules = (ctx.program.main, *ctx.program.helpers)
-    paths = sorted({module.file for module in ctx.program.helpers} | set(ctx.program.natives))
+    paths = sorted({module.file for module in ctx.program.helpers} | {n.file for n in ctx.program.natives})
     found = [(path, entry.size) for path in paths if (entry := ctx.submission.file(path)) is not None]
     if found:
         total = sum(size for _, size in found)

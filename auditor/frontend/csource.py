@@ -117,8 +117,6 @@ _LEVELS = (
 )
 _OTHER: Expr = ("number", None)
 """A number whose value does not matter here."""
-_NEST = 60
-"""Expressions nested deeper than this are not read."""
 
 
 class _Unread(Exception):
@@ -145,7 +143,10 @@ def functions(text: str) -> tuple[CFunction, ...]:
             if head is not None:
                 name, opened = head
                 parser = _Parser(tokens[at + 1 : end], types)
-                body = parser.statements()
+                try:
+                    body = parser.statements()
+                except RecursionError:
+                    body, parser.complete = (), False
                 parameters = _parameters(tokens[opened + 1 : _closing(tokens, opened)])
                 found.append(CFunction(name, tokens[at].line, parameters, body, parser.complete))
                 at = end
@@ -256,7 +257,7 @@ class _Parser:
 
     def __init__(self, tokens: list[_Token], types: frozenset[str]) -> None:
         self.tokens, self.types = tokens, types
-        self.at = self.depth = 0
+        self.at = 0
         self.complete = True
 
     def peek(self, ahead: int = 0) -> str:
@@ -433,19 +434,12 @@ class _Parser:
         return first if len(parts) == 1 else ("many", tuple(parts))
 
     def assignment(self) -> Expr:
-        self.depth += 1
-        if self.depth > _NEST:
-            raise _Unread
-        try:
-            left = self._choice()
-            operator = self.peek()
-            if operator not in _ASSIGN:
-                return left
-            self.take()
-            right = self._initial()
-            return ("assign" if operator == "=" else "update", left, right)
-        finally:
-            self.depth -= 1
+        left = self._choice()
+        operator = self.peek()
+        if operator not in _ASSIGN:
+            return left
+        self.take()
+        return ("assign" if operator == "=" else "update", left, self._initial())
 
     def _choice(self) -> Expr:
         test = self._binary(0)

@@ -120,6 +120,14 @@ def _where(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any])
     return select(m, args[0], args[1], args[2])
 
 
+_TELLING = Mark.TOKENS | Mark.BYTES | Mark.LOOKUP | Mark.TOLD
+"""Conditions that know something of the tokens at their positions."""
+
+
+_SAYING = Mark.NLL | Mark.TOKENS | Mark.LOGITS | Mark.LOOKUP
+"""What is chosen among that has positions of its own meaning."""
+
+
 def select(m: Machine, condition: Any, first: Any, second: Any) -> Sym:
     """Model where(condition, a, b): positions by a known condition, a SELECT event when losses are chosen."""
     parts = [v if isinstance(v, Sym) else tensor(m, v) for v in (first, second)]
@@ -136,6 +144,9 @@ def select(m: Machine, condition: Any, first: Any, second: Any) -> Sym:
         made.pos = a.pos if made.shape is None or a.pos.shape == made.shape else made.pos
     condition_mark = condition.mark if isinstance(condition, Sym) else Mark.NONE
     made.mark = a.mark | b.mark
+    if known is None and condition_mark & _TELLING and not made.mark & _SAYING:
+        # What was chosen by a property of each token knows that token.
+        made.mark |= Mark.TOLD
     if made.mark & Mark.NLL and known is None:
         made.node = m.node(
             Kind.SELECT, [made.node], text="where", by_loss=bool(condition_mark & Mark.NLL), region=value_region(made)

@@ -16,6 +16,7 @@ from auditor.interp.iterate import elements
 from auditor.interp.join import join_values
 from auditor.interp.machine import Machine
 from auditor.interp.operators import binary, compare, settle, unary
+from auditor.interp.told import decided, truth_of
 from auditor.interp.values import MISSING, External, Function, Instance, Scope, Sym, Text
 from auditor.model.source import Span
 
@@ -122,7 +123,7 @@ def _unary_op(m: Machine, e: ast.UnaryOp) -> Any:
     value = evaluate(m, e.operand)
     if isinstance(e.op, ast.Not):
         known = truth(m, value)
-        return Sym(m.merge(value)) if known is None else not known
+        return truth_of(m, value) if known is None else not known
     return unary(m, e.op, value)
 
 
@@ -145,7 +146,7 @@ def _bool_op(m: Machine, e: ast.BoolOp) -> Any:
         return result
     if not wants:
         return unknown[-1] if result is None or result is False else join_values(m, unknown[-1], result)
-    return Sym(m.merge(*unknown))
+    return truth_of(m, *unknown)
 
 
 def _compare(m: Machine, e: ast.Compare) -> Any:
@@ -189,17 +190,18 @@ def _every(e: ast.Compare) -> bool:
 
 
 def _if_exp(m: Machine, e: ast.IfExp) -> Any:
-    decided = truth(m, evaluate(m, e.test))
-    if decided is True:
+    test = evaluate(m, e.test)
+    known = truth(m, test)
+    if known is True:
         return evaluate(m, e.body)
-    if decided is False:
+    if known is False:
         return evaluate(m, e.orelse)
     m.maybe += 1
     try:
         first, second = evaluate(m, e.body), evaluate(m, e.orelse)
     finally:
         m.maybe -= 1
-    return join_values(m, first, second)
+    return decided(m, join_values(m, first, second), test)
 
 
 def _tuple(m: Machine, e: ast.Tuple) -> Any:

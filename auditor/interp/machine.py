@@ -137,6 +137,8 @@ class Machine:
         """Calls in which an element of a list stood for another, at an index that is not known."""
         self.controls: list[Sym] = []
         """Undecided conditions over validation losses whose branches are being followed."""
+        self.deciding: list[int] = []
+        """Positions of tokens on which undecided conditions hang whose branches are being followed."""
         self.undecided = 0
         """How many conditions could not be decided so far."""
         self.notes: list[Node] = []

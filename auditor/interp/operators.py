@@ -12,6 +12,7 @@ import numpy as np
 from auditor.interp.graph import Kind, Node
 from auditor.interp.machine import Machine
 from auditor.interp.region import Region
+from auditor.interp.told import latest
 from auditor.interp.values import POSITION_CAP, SHARE, Bound, External, Instance, Mark, Sym, Text
 
 ARITHMETIC: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
@@ -218,7 +219,7 @@ def _hit(m: Machine, made: Sym, left: Any, right: Any) -> None:
     for target, hint in ((left, right), (right, left)):
         if not (isinstance(target, Sym) and isinstance(hint, Sym) and hint.mark & Mark.TOLD):
             continue
-        wanted, told = target.pos, hint.pos
+        wanted, told = target.pos, latest(hint)
         if not target.mark & Mark.TOKENS or target.mark & Mark.TOLD or wanted is None or told is None:
             continue
         if wanted.size == told.size and wanted.size:
@@ -278,6 +279,8 @@ def _blend(m: Machine, made: Sym, syms: list[Sym], *, product: bool) -> None:
     """Record that losses are mixed with looked-up values, and with what positions the mixture is about."""
     losses = [s for s in syms if s.mark & Mark.NLL and s.pos is not None]
     tables = [s for s in syms if s.mark & Mark.LOOKUP and not s.mark & Mark.NLL and s.pos is not None]
+    # Whether a hint was right is no mass that is mixed in.
+    tables = [s for s in tables if not (s.name == MASK and s.mark & Mark.TOLD)]
     if losses and tables and losses[0].pos is not None:
         blend(m, made, losses[0].pos, weights=tuple(t.node for t in tables if t.node is not None) if product else ())
 

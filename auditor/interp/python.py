@@ -12,6 +12,7 @@ from auditor.interp.machine import Machine
 from auditor.interp.objects import glob_one, make_path, open_file, path_method, write_file
 from auditor.interp.reflection import REFLECTION
 from auditor.interp.sequences import SEQUENCES, Args, Kwargs, int_of
+from auditor.interp.told import truth_of
 from auditor.interp.values import MISSING, External, Instance, Partial, Sym, Text
 
 
@@ -53,7 +54,7 @@ def _bool(m: Machine, a: Args, k: Kwargs) -> Any:
 
     value = a[0] if a else False
     known = truth(m, value)
-    return Sym(m.merge(value), shape=(), name="scalar") if known is None else known
+    return truth_of(m, value) if known is None else known
 
 
 def _open(m: Machine, a: Args, k: Kwargs) -> Any:

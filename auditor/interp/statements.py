@@ -17,6 +17,7 @@ from auditor.interp.keep import branching_on
 from auditor.interp.loops import run_for, run_while
 from auditor.interp.machine import BreakSignal, ContinueSignal, Machine, RaiseSignal, ReturnSignal
 from auditor.interp.operators import in_place
+from auditor.interp.told import deciding
 from auditor.interp.values import Instance, Sym
 from auditor.model.source import Span
 
@@ -105,7 +106,7 @@ def _if(m: Machine, s: ast.If) -> None:
     elif decided is False:
         execute(m, s.orelse)
     else:
-        with branching_on(m, test):
+        with branching_on(m, test), deciding(m, test):
             both(m, lambda: execute(m, s.body), lambda: execute(m, s.orelse))
 
 

@@ -12,6 +12,7 @@ from auditor.interp.keep import kept
 from auditor.interp.machine import Machine
 from auditor.interp.operators import MASK, value_region
 from auditor.interp.region import Region
+from auditor.interp.told import stored
 from auditor.interp.values import MISSING, POSITION_CAP, External, Instance, Mark, Sym
 
 
@@ -96,7 +97,11 @@ def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
         return
     if any(isinstance(part, Sym) and part.name == MAYBE for part in parts):
         container.val = None
-    if isinstance(value, Sym) and value.pos is not None:
+    if (
+        isinstance(value, Sym)
+        and value.pos is not None
+        and not (value.mark & Mark.TOLD and not value.mark & Mark.LOOKUP)
+    ):
         container.pos = _writable(container.pos, container.shape)
         _store(container.pos, plain, value.pos)
         kept = [_writable(key, container.shape) for key in container.keys]
@@ -113,6 +118,7 @@ def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
             _store(container.val, plain, known)
         else:
             container.val = None
+    stored(m, container, plain, value)
 
 
 _STORED = Mark.TOKENS | Mark.NLL | Mark.TRAIN | Mark.LOGITS | Mark.BYTES | Mark.LOOKUP

@@ -76,8 +76,9 @@ def test_problems_name_layer_and_place() -> None:
 
 
 def test_native_files_are_listed() -> None:
-    """Shipped C and CUDA sources are named."""
-    assert program({"train_gpt.py": "x=1\n", "a/k.cu": "int x;", "b.md": ""}).natives == ("a/k.cu",)
+    """Shipped C and CUDA sources are named with their text, compiled libraries without."""
+    natives = program({"train_gpt.py": "x=1\n", "a/k.cu": "int x;", "b.md": "", "l.so": b"\x7fELF"}).natives
+    assert [(native.file, native.text) for native in natives] == [("a/k.cu", "int x;"), ("l.so", "")]
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"\0" * 10, b"x = (", "print(1)".encode("utf-16")])

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from auditor.frontend.walk import nodes
+from auditor.frontend.walk import nodes, nodes_of
 
 Version = tuple[int, int]
 
@@ -45,9 +45,13 @@ def newer_syntax(tree: ast.Module, text: str) -> list[Newer]:
         check = _CHECKS.get(type(node).__name__)
         if check is not None:
             found += check(node)
-    if _ASYNC.search(text):
+    if _ASYNC.search(text) and any(map(_waits, nodes_of(tree, ast.comprehension, ast.Await))):
         found += _async_comprehensions(tree)
     return sorted(found, key=lambda item: (item.line, item.column))
+
+
+def _waits(node: ast.AST) -> bool:
+    return isinstance(node, ast.Await) or bool(getattr(node, "is_async", 0))
 
 
 def _at(node: ast.AST, message: str, minimum: Version) -> Newer:

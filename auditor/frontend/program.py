@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from auditor.frontend import compat
 from auditor.frontend.parse import parse
-from auditor.frontend.walk import nodes
+from auditor.frontend.walk import nodes_of
 from auditor.limits import Limits
 from auditor.model.source import Module, Native, Program, Unpacked
 from auditor.model.submission import FileEntry, FileKind, Submission
@@ -98,7 +98,7 @@ def _helpers(main: Module, submission: Submission, target: compat.Version, limit
 
 def _imported(tree: ast.Module) -> Iterator[str]:
     found: dict[str, None] = {}
-    for node in nodes(tree):
+    for node in nodes_of(tree, ast.Import, ast.ImportFrom, ast.Call):
         if isinstance(node, ast.Import):
             found.update(dict.fromkeys(alias.name for alias in node.names))
         elif isinstance(node, ast.ImportFrom):

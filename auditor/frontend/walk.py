@@ -6,9 +6,21 @@ Trees are not changed after parsing, so the list stays true. It must not be used
 from __future__ import annotations
 
 import ast
+from typing import TypeVar
+
+Syntax = TypeVar("Syntax", bound=ast.AST)
 
 _KEPT = "_listed_nodes"
 """Attribute that holds the list; it lives and dies with the tree."""
+_BY_KINDS = "_listed_by_kinds"
+"""Attribute that holds the lists by class."""
+_PLAIN_FIELDS = frozenset(("attr", "ctx", "id", "is_async", "kind", "level", "module", "simple", "type_comment"))
+"""Fields of syntax nodes that never hold a node, load and store contexts aside, under any class."""
+
+_NODE_LISTS = frozenset(
+    ("args", "bases", "body", "comparators", "decorator_list", "elts", "generators", "handlers", "ifs", "items")
+).union(("keywords", "ops", "orelse", "targets", "values"))
+"""Fields whose lists hold nodes only, under any class."""
 
 
 def nodes(root: ast.AST) -> tuple[ast.AST, ...]:
@@ -20,12 +32,40 @@ def nodes(root: ast.AST) -> tuple[ast.AST, ...]:
     return kept
 
 
+def nodes_of(root: ast.AST, *kinds: type[Syntax]) -> tuple[Syntax, ...]:
+    """Return those of `nodes` that are of the given classes themselves (of no derived class), in the same order."""
+    by_kinds = root.__dict__.setdefault(_BY_KINDS, {})
+    if kinds not in by_kinds:
+        by_kinds[kinds] = tuple([node for node in nodes(root) if type(node) in kinds])
+    found: tuple[Syntax, ...] = by_kinds[kinds]
+    return found
+
+
+class _Fields(dict[type[ast.AST], tuple[str, ...]]):
+    """Class -> the fields that may hold nodes, looked up once per class."""
+
+    def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...]:
+        self[kind] = () if kind is ast.Constant else tuple(name for name in kind._fields if name not in _PLAIN_FIELDS)
+        return self[kind]
+
+
+_CHILDREN = _Fields()
+
+
 def _listed(root: ast.AST) -> tuple[ast.AST, ...]:
-    found = [root]
+    children, found = _CHILDREN, [root]
+    add = found.append
     for node in found:
-        for value in node.__dict__.values():
-            if type(value) is list:
-                found += [item for item in value if isinstance(item, ast.AST)]
-            elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
-                found.append(value)
+        fields = children[type(node)]
+        if fields:
+            held = node.__dict__
+            for name in fields:
+                value = held.get(name)
+                if type(value) is list:
+                    if name in _NODE_LISTS:
+                        found += value
+                    else:
+                        found += [item for item in value if isinstance(item, ast.AST)]
+                elif isinstance(value, ast.AST):
+                    add(value)
     return tuple(found)

@@ -11,11 +11,12 @@ from auditor.interp.values import Class, External, Function, Instance, Mark, Sco
 
 def assign(m: Machine, target: ast.expr, value: Any) -> None:
     """Bind a value to an assignment target."""
-    from auditor.interp.expressions import evaluate
-
     if isinstance(target, ast.Name):
         assign_names(m, target.id, value)
-    elif isinstance(target, (ast.Tuple, ast.List)):
+        return
+    from auditor.interp.expressions import evaluate
+
+    if isinstance(target, (ast.Tuple, ast.List)):
         _unpack(m, target.elts, value)
     elif isinstance(target, ast.Attribute):
         set_attribute(m, evaluate(m, target.value), target.attr, value)
@@ -29,9 +30,10 @@ def assign(m: Machine, target: ast.expr, value: Any) -> None:
 
 def assign_names(m: Machine, name: str, value: Any) -> None:
     """Bind a plain name in the scope that owns it."""
-    scope: Scope = m.frame.scope
+    frame = m.frames[-1]
+    scope: Scope = frame.scope
     if name in scope.globals:
-        m.frame.module.scope.variables[name] = value
+        frame.module.scope.variables[name] = value
         return
     if name in scope.nonlocals:
         outer = scope.parent

@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from auditor.errors import BudgetExceeded
-from auditor.frontend.walk import nodes
+from auditor.frontend.walk import nodes, nodes_of
 from auditor.interp.graph import Kind
 from auditor.interp.machine import BreakSignal, ContinueSignal, Frame, Machine, RaiseSignal, ReturnSignal
 from auditor.interp.values import (
@@ -225,7 +225,8 @@ def _is_generator(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     cached = getattr(node, "_pgolf_generator", None)
     if cached is None:
         cached = False
-        stack: list[ast.AST] = list(node.body)
+        # Most functions hold no yield at all; a nested function's is none of this one's.
+        stack: list[ast.AST] = list(node.body) if nodes_of(node, ast.Yield, ast.YieldFrom) else []
         while stack:
             item = stack.pop()
             if isinstance(item, (ast.Yield, ast.YieldFrom)):

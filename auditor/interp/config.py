@@ -7,11 +7,12 @@ keeps its origin. Nothing is executed; what cannot be read stays at the code def
 from __future__ import annotations
 
 import ast
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from auditor.frontend.walk import nodes
+from auditor.frontend.walk import nodes, nodes_of
 from auditor.intake.commands import RunCommand
 from auditor.interp.analysis import Setting
 from auditor.interp.guards import LAUNCHER, code_defaults, solve_guards
@@ -37,12 +38,25 @@ def environment_names(program: Program) -> dict[str, str]:
     for module in (program.main, *program.helpers):
         if module.tree is None:
             continue
-        for node in nodes(module.tree):
+        lines = _lines_that_read(module.tree)
+        for node in nodes_of(module.tree, ast.Assign, ast.AnnAssign, ast.keyword, ast.Dict) if lines else ():
             for target, value in _assignments(node):
+                at = bisect_left(lines, value.lineno)
+                if at == len(lines) or lines[at] > (value.end_lineno or value.lineno):
+                    continue
                 names = [name for name in map(_environment_name, nodes(value)) if name]
                 if len(names) == 1 and target:
                     found.setdefault(target, names[0])
     return found
+
+
+def _lines_that_read(tree: ast.Module) -> list[int]:
+    """Return the lines on which the environment is read, in order; the lines of an f-string are not exact."""
+    lines = {getattr(n, "lineno", 1) for n in nodes_of(tree, ast.Call, ast.Subscript) if _environment_name(n)}
+    for literal in nodes_of(tree, ast.JoinedStr) if lines else ():
+        if any(map(_environment_name, nodes_of(literal, ast.Call, ast.Subscript))):
+            return list(range(1, max(getattr(n, "lineno", 1) for n in nodes(tree)) + 1))
+    return sorted(lines)
 
 
 def _assignments(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:

@@ -50,7 +50,9 @@ def _alloc(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any])
     if learns:
         made.mark |= Mark.PARAM
     elif shape is not None and size_of(shape) <= CONTENT_CAP and isinstance(value, (bool, int, float)):
-        made.val = np.full(shape, bool(value) if _boolean(kwargs.get("dtype")) else value)
+        fill = bool(value) if _boolean(kwargs.get("dtype")) else value
+        # Zeros that are never looked at take no memory.
+        made.val = np.zeros(shape, type(fill)) if type(fill) in (bool, int) and not fill else np.full(shape, fill)
     return made
 
 

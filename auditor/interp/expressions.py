@@ -18,12 +18,13 @@ from auditor.interp.machine import Machine
 from auditor.interp.operators import binary, compare, settle, unary
 from auditor.interp.told import decided, truth_of
 from auditor.interp.values import MISSING, External, Function, Instance, Scope, Sym, Text
-from auditor.model.source import Span
 
 
 def evaluate(m: Machine, node: ast.expr) -> Any:
     """Evaluate an expression; a syntax node without a handler is unknown."""
-    m.tick()
+    m.steps += 1
+    if m.steps > m.most_steps:
+        m.tick(0)
     handler = HANDLERS.get(type(node))
     if handler is None:
         return Sym(name=type(node).__name__)
@@ -50,14 +51,13 @@ def truth(m: Machine, value: Any) -> bool | None:
 
 def lookup(m: Machine, name: str) -> Any:
     """Find a name along the scopes, then among the builtins; MISSING where nothing binds it."""
-    scope: Scope | None = m.frame.scope
-    if name in m.frame.scope.globals:
-        scope = m.frame.module.scope
+    frame = m.frames[-1]
+    scope: Scope | None = frame.module.scope if name in frame.scope.globals else frame.scope
     while scope is not None:
         if name in scope.variables:
             return scope.variables[name]
         scope = scope.parent
-    variables = m.frame.module.scope.variables
+    variables = frame.module.scope.variables
     if name in variables:
         return variables[name]
     return External(f"builtins.{name}") if name in BUILTIN_NAMES else MISSING
@@ -110,8 +110,7 @@ def _call(m: Machine, e: ast.Call) -> Any:
             kwargs[keyword.arg] = value
         elif isinstance(value, dict):
             kwargs.update({key: item for key, item in value.items() if isinstance(key, str)})
-    frame = m.frame
-    m.span = Span(frame.module.file, frame.module.layer, e.lineno, e.col_offset + 1)
+    m.span = m.frames[-1].module.span(e)
     return call(m, function, tuple(args), kwargs)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from auditor.frontend.walk import nodes
+from auditor.frontend.walk import nodes, nodes_of
 from auditor.interp.templates import LogText, find_line, printed_templates
 from auditor.model.source import Program
 
@@ -48,16 +48,14 @@ def solve_guards(program: Program, names: dict[str, str], environ: dict[str, str
     calls = Counter(
         node.func.id if isinstance(node.func, ast.Name) else node.func.attr
         for tree in trees
-        for node in nodes(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, (ast.Name, ast.Attribute))
+        for node in nodes_of(tree, ast.Call)
+        if isinstance(node.func, (ast.Name, ast.Attribute))
     )
-    functions = {n.name: n for tree in trees for n in nodes(tree) if isinstance(n, ast.FunctionDef)}
+    functions = {n.name: n for tree in trees for n in nodes_of(tree, ast.FunctionDef)}
     everywhere = Counter(t for tree in trees for t in _all_templates(tree))
     done: set[str] = set()
     for tree in trees:
-        for node in nodes(tree):
-            if not isinstance(node, ast.If):
-                continue
+        for node in nodes_of(tree, ast.If):
             mentioned = {n for n in _settings_in(node.test, names) - done if names[n] not in LAUNCHER}
             if not mentioned:
                 continue
@@ -85,8 +83,8 @@ def code_defaults(trees: list[ast.Module], names: dict[str, str], environ: dict[
     """Return setting -> present value: from the environment found so far, else the code default."""
     found: dict[str, Any] = {}
     for tree in trees:
-        for node in nodes(tree):
-            if isinstance(node, ast.Call) and len(node.args) >= 2 and isinstance(node.args[0], ast.Constant):
+        for node in nodes_of(tree, ast.Call):
+            if len(node.args) >= 2 and isinstance(node.args[0], ast.Constant):
                 default = node.args[1]
                 if isinstance(node.args[0].value, str) and isinstance(default, ast.Constant):
                     found.setdefault(node.args[0].value, default.value)
@@ -114,6 +112,8 @@ def _plain(value: Any) -> Any:
 
 def _all_templates(tree: ast.Module) -> Iterator[tuple[str, ...]]:
     for node in nodes(tree):
+        if isinstance(node, (ast.expr, ast.operator, ast.cmpop, ast.arg, ast.keyword)):
+            continue
         for body in (getattr(node, "body", None), getattr(node, "orelse", None), getattr(node, "finalbody", None)):
             if isinstance(body, list):
                 yield from printed_templates(body)
@@ -148,8 +148,8 @@ def _printed(
                     return line
     if depth:
         for statement in body:
-            for node in nodes(statement):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            for node in nodes_of(statement, ast.Call):
+                if isinstance(node.func, ast.Name):
                     called = functions.get(node.func.id)
                     if called is not None and calls[node.func.id] == 1:
                         line = _printed(called.body, functions, calls, everywhere, text, depth - 1)

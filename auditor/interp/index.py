@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -230,15 +231,24 @@ def stand_in(shape: tuple[int, ...]) -> np.ndarray | None:
         return None
 
 
+_BASIC = frozenset((int, slice, type(None), type(Ellipsis)))
+"""Classes of index parts that make a view and copy nothing."""
+
+
 def _view(array: np.ndarray | None, index: tuple[Any, ...]) -> np.ndarray | None:
     if array is None:
         return None
+    if all(type(part) in _BASIC for part in index):
+        try:
+            return np.asarray(array[index])
+        except (IndexError, ValueError, TypeError):
+            return None
     fancy = [part for part in index if isinstance(part, np.ndarray)]
     if sum(part.size for part in fancy) > _VIEW_CAP:
         return None
     # A boolean array stands for as many axes as it has.
     axes = sum(part.ndim if isinstance(part, np.ndarray) and part.dtype == bool else 1 for part in index)
-    if fancy and int(np.prod(array.shape[axes:])) * max(part.size for part in fancy) > _VIEW_CAP:
+    if fancy and math.prod(array.shape[axes:]) * max(part.size for part in fancy) > _VIEW_CAP:
         return None
     try:
         safe = tuple(
@@ -307,5 +317,5 @@ def _selected(m: Machine, container: Sym, mask: Sym) -> Sym:
         made.name = MAYBE
     made.keys = tuple(key.reshape(-1) for key in container.keys)
     if container.shape is not None:
-        made.shape = (int(np.prod(container.shape)),)
+        made.shape = (math.prod(container.shape),)
     return made

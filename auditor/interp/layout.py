@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,11 @@ def _layout_shape(
 ) -> tuple[int, ...] | None:
     if name in ("reshape", "view"):
         wanted = as_shape(args)
-        total = int(np.prod(shape)) if shape else 1
+        total = math.prod(shape) if shape else 1
         if wanted is None:
             return None
         if -1 in wanted:
-            rest = int(np.prod([n for n in wanted if n != -1])) or 1
+            rest = math.prod(n for n in wanted if n != -1) or 1
             return tuple(total // rest if n == -1 else n for n in wanted)
         return wanted
     dummy = stand_in(shape)

@@ -9,6 +9,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from auditor.errors import BudgetExceeded
 from auditor.frontend.cflow import Summary
 from auditor.interp.graph import Kind, Node
 from auditor.interp.region import EMPTY, Region
-from auditor.interp.values import Mark, ModuleInfo, Scope, Sym, nodes_in
+from auditor.interp.values import ATOMS, Mark, ModuleInfo, Scope, Sym, nodes_in
 from auditor.limits import InterpLimits
 from auditor.model.source import Span
 
@@ -66,6 +67,8 @@ class Frame:
         "loops",
         "module",
         "name",
+        "outer",
+        "path",
         "receiver",
         "scope",
         "yields",
@@ -82,6 +85,19 @@ class Frame:
         self.guarded = 0
         """Nesting of try statements in this call: a raise inside one is control flow."""
         self.receiver = receiver
+        self.path: tuple[int, ...] = ()
+        """Ids of the active calls, this one last; set with the first event of this call."""
+        self.outer: tuple[tuple[int, int], ...] = ()
+        """Iterations of the loops that are active in the calls around this one, which stand still meanwhile."""
+
+    def where(self, around: list[Frame]) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
+        """Return the ids of the active calls and the iterations of their loops; `around` is the stack, this on top."""
+        if not self.path:
+            self.path = tuple([frame.ident for frame in around])
+            self.outer = tuple([(loop.ident, loop.iteration) for frame in around[:-1] for loop in frame.loops])
+        if not self.loops:
+            return self.path, self.outer
+        return self.path, self.outer + tuple([(loop.ident, loop.iteration) for loop in self.loops])
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +181,11 @@ class Machine:
         """Environment name -> default, for every name that the program asked for."""
         self.span = Span("", 0, 1)
         self.steps = 0
+        self.most_steps = limits.steps
         self.counter = 0
         self.hooks: list[tuple[Any, Any]] = []
         self.grad_off = 0
-        self.origin = np.arange(world.val_tokens, dtype=np.int32)
-        self.bos = _document_starts(world.val_tokens)
+        self.origin, self.bos = _stand_in(world.val_tokens)
 
     def tick(self, amount: int = 1) -> None:
         """Spend budget; raise BudgetExceeded when it is gone."""
@@ -204,13 +220,14 @@ class Machine:
         """Append an event to the graph and return it."""
         if len(self.nodes) >= self.limits.events:
             raise BudgetExceeded("interpretation events", self.limits.events)
+        frames, loops = self.frames[-1].where(self.frames) if self.frames else ((), ())
         made = Node(
             index=len(self.nodes),
             kind=kind,
             span=self.span,
             function=self.frames[-1].name if self.frames else "<module>",
-            frames=tuple(frame.ident for frame in self.frames),
-            loops=tuple((loop.ident, loop.iteration) for frame in self.frames for loop in frame.loops),
+            frames=frames,
+            loops=loops,
             parents=_unique(parents),
             state=_unique(state),
             region=region,
@@ -224,8 +241,12 @@ class Machine:
         """Return one node that stands for everything the values carry, making an OP only when there are several."""
         found: dict[int, Node] = {}
         for value in values:
-            for node in nodes_in(value):
-                found[node.index] = node
+            if type(value) is Sym:
+                if value.node is not None:
+                    found[value.node.index] = value.node
+            elif type(value) not in ATOMS:
+                for node in nodes_in(value):
+                    found[node.index] = node
         if not found:
             return None
         if len(found) == 1:
@@ -252,6 +273,14 @@ _STICKY = Mark.TRAIN | Mark.VOCAB | Mark.NLL | Mark.CLOCK | Mark.LOGITS
 
 def _unique(nodes: Iterable[Node | None]) -> tuple[Node, ...]:
     return tuple({node.index: node for node in nodes if node is not None}.values())
+
+
+@lru_cache(maxsize=1)
+def _stand_in(length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of the stand-in stream and of its document starts; nobody may write to them."""
+    origin, starts = np.arange(length, dtype=np.int32), _document_starts(length)
+    origin.flags.writeable = starts.flags.writeable = False
+    return origin, starts
 
 
 def _document_starts(length: int) -> np.ndarray:

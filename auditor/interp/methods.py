@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -184,7 +185,7 @@ def _size(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, An
 
 
 def _numel(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return int(np.prod(receiver.shape)) if receiver.shape is not None else Sym(name="scalar")
+    return math.prod(receiver.shape) if receiver.shape is not None else Sym(name="scalar")
 
 
 def _dim(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from auditor.frontend.walk import nodes
+from auditor.frontend.walk import nodes, nodes_of
 from auditor.interp.graph import Kind, Node, ancestors
 from auditor.interp.losses import is_target_of, make_loss
 from auditor.interp.machine import Machine
@@ -164,7 +164,7 @@ _DATA = Mark.TOKENS | Mark.HIDDEN | Mark.LOGITS | Mark.TRAIN
 
 def _returns(function: Function) -> bool:
     return isinstance(function.node, ast.Lambda) or any(
-        isinstance(node, ast.Return) and node.value is not None for node in nodes(function.node)
+        node.value is not None for node in nodes_of(function.node, ast.Return)
     )
 
 
@@ -245,8 +245,8 @@ def _reduction(receiver: Instance, name: str, kwargs: dict[str, Any]) -> str:
         return asked
     function = receiver.cls.lookup(name) if isinstance(receiver.cls, Class) else MISSING
     if isinstance(function, Function):
-        for node in nodes(function.node):
-            if isinstance(node, ast.keyword) and node.arg == "reduction":
+        for node in nodes_of(function.node, ast.keyword):
+            if node.arg == "reduction":
                 values = [part.value for part in nodes(node.value) if isinstance(part, ast.Constant)]
                 if "none" in values:
                     return "none"

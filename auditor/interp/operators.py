@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
+import math
 import operator
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from auditor.interp.graph import Kind, Node
 from auditor.interp.machine import Machine
-from auditor.interp.region import Region
+from auditor.interp.region import EMPTY, Region
 from auditor.interp.told import latest
 from auditor.interp.values import POSITION_CAP, SHARE, Bound, External, Instance, Mark, Sym, Text
 
@@ -93,7 +95,7 @@ def settle(value: Any) -> Any:
     """Return the number that `array.size` is; torch spells the same name as a method, so it is bound until used."""
     if isinstance(value, Bound) and value.function == "size" and isinstance(value.receiver, Sym):
         shape = value.receiver.shape
-        return int(np.prod(shape)) if shape is not None else Sym(shape=(), name="scalar")
+        return math.prod(shape) if shape is not None else Sym(shape=(), name="scalar")
     return value
 
 
@@ -308,14 +310,19 @@ def _broadcast(operands: tuple[Any, ...]) -> tuple[int, ...] | None:
             if value.shape is None:
                 return None
             shapes.append(value.shape)
+    return _broadcast_shapes(tuple(shapes)) if shapes else ()
+
+
+@lru_cache(maxsize=4096)
+def _broadcast_shapes(shapes: tuple[tuple[int, ...], ...]) -> tuple[int, ...] | None:
     try:
-        return np.broadcast_shapes(*shapes) if shapes else ()
+        return np.broadcast_shapes(*shapes)
     except ValueError:
         return None
 
 
 def _content(made: Sym, operands: tuple[Any, ...], function: Callable[..., Any] | None) -> None:
-    if function is None or made.shape is None or int(np.prod(made.shape)) > POSITION_CAP:
+    if function is None or made.shape is None:
         return
     contents: list[Any] = []
     for value in operands:
@@ -327,9 +334,10 @@ def _content(made: Sym, operands: tuple[Any, ...], function: Callable[..., Any] 
             contents.append(value)
         else:
             return
+    if math.prod(made.shape) > POSITION_CAP:
+        return
     try:
-        with np.errstate(all="ignore"):
-            result = np.asarray(function(*contents))
+        result = np.asarray(function(*contents))
     except (TypeError, ValueError, OverflowError, ZeroDivisionError, OSError):
         return
     if result.dtype != object:
@@ -345,7 +353,7 @@ def _positions(made: Sym, syms: list[Sym]) -> None:
     main = carriers[0]
     assert main.pos is not None
     if made.shape is None or main.pos.shape != made.shape:
-        if made.shape is None or int(np.prod(made.shape)) > POSITION_CAP:
+        if made.shape is None or math.prod(made.shape) > POSITION_CAP:
             return
         try:
             made.pos = np.broadcast_to(main.pos, made.shape)
@@ -396,5 +404,7 @@ def value_region(value: Any) -> Region:
     if isinstance(value, tuple):
         return Region.union(value_region(part) for part in value)
     if isinstance(value, Sym) and value.pos is not None:
+        if not value.keys:
+            return Region.of(value.pos)
         return Region.union([Region.of(value.pos), *(Region.of(key) for key in value.keys)])
-    return Region()
+    return EMPTY

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_DENSE = 64
+"""Positions per element up to which flags are cheaper than sorting."""
+
 
 @dataclass(frozen=True, slots=True)
 class Region:
@@ -20,21 +23,35 @@ class Region:
         flat = positions.reshape(-1)
         if flat.size == 0:
             return EMPTY
+        first, last = int(flat[0]), int(flat[-1])
+        if first >= 0 and last - first + 1 == flat.size and (flat.size < 2 or bool((flat[1:] - flat[:-1] == 1).all())):
+            return cls(((first, last + 1),))
         low, high = int(flat.min()), int(flat.max())
-        if low >= 0 and high - low + 1 == flat.size and (flat.size < 2 or bool((np.diff(flat) == 1).all())):
-            return cls(((low, high + 1),))
-        kept = np.unique(flat[flat >= 0])
-        if kept.size == 0:
-            return EMPTY
-        cuts = np.flatnonzero(np.diff(kept) > 1)
-        starts = kept[np.concatenate(([0], cuts + 1))]
-        stops = kept[np.concatenate((cuts, [kept.size - 1]))] + 1
-        return cls(tuple((int(a), int(b)) for a, b in zip(starts, stops, strict=True)))
+        if low < 0:
+            flat = flat[flat >= 0]
+            if flat.size == 0:
+                return EMPTY
+            low = int(flat.min())
+        if high - low < _DENSE * flat.size:
+            # One flag per position between the smallest and the largest: no sorting.
+            present = np.zeros(high - low + 3, dtype=np.bool_)
+            present[flat - (low - 1)] = True
+            edges = np.flatnonzero(present[1:] != present[:-1]) + low
+            starts, stops = edges[0::2], edges[1::2]
+        else:
+            kept = np.unique(flat)
+            cuts = np.flatnonzero(kept[1:] - kept[:-1] > 1)
+            starts = kept[np.concatenate(([0], cuts + 1))]
+            stops = kept[np.concatenate((cuts, [kept.size - 1]))] + 1
+        return cls(tuple(zip(starts.tolist(), stops.tolist(), strict=True)))
 
     @classmethod
     def union(cls, regions: Iterable[Region]) -> Region:
         """Merge any number of regions."""
-        spans = sorted(span for region in regions for span in region.spans)
+        held = [region for region in regions if region.spans]
+        if len(held) < 2:
+            return held[0] if held else EMPTY
+        spans = sorted([span for region in held for span in region.spans])
         merged: list[list[int]] = []
         for start, stop in spans:
             if merged and start <= merged[-1][1]:

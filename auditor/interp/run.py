@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from auditor.errors import BudgetExceeded
 from auditor.interp.machine import (
     BreakSignal,
@@ -48,7 +50,8 @@ def run(program: Program, world: World, limits: InterpLimits) -> Run:
                 _enter(machine, ModuleInfo("__shim__", main.file, index, outer))
         # What a decoded shim runs is the payload below, so that its exec and decompression are no events.
         machine.notes.clear()
-        _enter(machine, module)
+        with np.errstate(all="ignore"):
+            _enter(machine, module)
     except BudgetExceeded as error:
         stopped = str(error)
     except RecursionError:

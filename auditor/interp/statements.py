@@ -19,16 +19,18 @@ from auditor.interp.machine import BreakSignal, ContinueSignal, Machine, RaiseSi
 from auditor.interp.operators import in_place
 from auditor.interp.told import deciding
 from auditor.interp.values import Instance, Sym
-from auditor.model.source import Span
 
 
 def execute(m: Machine, body: Iterable[ast.stmt]) -> None:
     """Execute statements in order."""
     for statement in body:
         m.tick()
-        frame = m.frames[-1]
-        m.span = Span(frame.module.file, frame.module.layer, statement.lineno, statement.col_offset + 1)
-        m.reached.add((frame.module.file, frame.module.layer, statement.lineno))
+        module = m.frames[-1].module
+        span = module.spans.get(statement)
+        if span is None:
+            span = module.span(statement)
+            m.reached.add((module.file, module.layer, statement.lineno))
+        m.span = span
         handler = HANDLERS.get(type(statement))
         if handler is not None:
             handler(m, statement)
@@ -67,7 +69,10 @@ def _ann_assign(m: Machine, s: ast.AnnAssign) -> None:
 
 
 def _aug_assign(m: Machine, s: ast.AugAssign) -> None:
-    load = ast.copy_location(_as_load(s.target), s.target)
+    loads = m.frames[-1].module.loads
+    load = loads.get(s)
+    if load is None:
+        load = loads[s] = ast.copy_location(_as_load(s.target), s.target)
     current = evaluate(m, load)
     if isinstance(s.target, ast.Attribute) and type(current) in (int, float) and any(f.loops for f in m.frames):
         # A counter kept across calls: loops are sampled, so that comparing it with a threshold says nothing.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,7 @@ def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
         _masked_store(m, container, parts[0], value)
         return
     plain = plain_parts(parts)
-    if plain is None or container.shape is None or int(np.prod(container.shape)) > POSITION_CAP:
+    if plain is None or container.shape is None or math.prod(container.shape) > POSITION_CAP:
         container.val = None
         return
     if any(isinstance(part, Sym) and part.name == MAYBE for part in parts):
@@ -126,6 +127,8 @@ _STORED = Mark.TOKENS | Mark.NLL | Mark.TRAIN | Mark.LOGITS | Mark.BYTES | Mark.
 
 def _writable(array: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
     """Return an array of positions that may be written to without changing what shares it."""
+    if array is not None and array.shape == shape:
+        return array.astype(np.int32)
     fresh = np.full(shape, -1, dtype=np.int32)
     if array is not None:
         fresh[...] = array
@@ -136,7 +139,7 @@ def _masked_store(m: Machine, container: Sym, mask: Sym, value: Any) -> None:
     """Store under an undecided condition: the container keeps its positions, or takes those of the value."""
     container.val = None
     if isinstance(value, Sym) and value.pos is not None and container.shape is not None:
-        if container.pos is None and value.pos.size == int(np.prod(container.shape)):
+        if container.pos is None and value.pos.size == math.prod(container.shape):
             container.pos, container.keys = value.pos.reshape(container.shape), ()
             container.keys = tuple(k.reshape(container.shape) for k in value.keys if k.size == container.pos.size)
         container.mark |= value.mark & (Mark.LOOKUP | Mark.NLL | Mark.TOKENS)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from auditor.interp.graph import Node
+from auditor.model.source import Span
 
 POSITION_CAP = 8_500_000
 """Largest array that is held element by element; beyond it only shapes are kept."""
@@ -124,11 +125,22 @@ class Scope:
 class ModuleInfo:
     """A module of the submission that is being interpreted."""
 
-    __slots__ = ("file", "layer", "name", "scope", "tree")
+    __slots__ = ("file", "layer", "loads", "name", "scope", "spans", "tree")
 
     def __init__(self, name: str, file: str, layer: int, tree: ast.Module) -> None:
         self.name, self.file, self.layer, self.tree = name, file, layer, tree
         self.scope = Scope(None)
+        self.spans: dict[ast.AST, Span] = {}
+        """Where the statements and calls are that were executed so far."""
+        self.loads: dict[ast.AST, ast.expr] = {}
+        """Targets of augmented assignments, as expressions that read them."""
+
+    def span(self, node: ast.stmt | ast.expr) -> Span:
+        """Return the place of a syntax node of this module."""
+        known = self.spans.get(node)
+        if known is None:
+            known = self.spans[node] = Span(self.file, self.layer, node.lineno, node.col_offset + 1)
+        return known
 
 
 class Function:
@@ -253,12 +265,16 @@ def nodes_in(value: Any, depth: int = 4) -> list[Node]:
     return list(found.values())
 
 
+ATOMS = frozenset((bool, bytes, float, int, range, str, type(None)))
+"""Classes of values that carry no graph nodes."""
+
+
 def _collect(value: Any, found: dict[int, Node], depth: int, seen: set[int]) -> None:
-    if isinstance(value, Sym):
+    if type(value) is Sym:
         if value.node is not None:
             found[value.node.index] = value.node
         return
-    if depth <= 0 or value is None or isinstance(value, (int, float, str, bytes, range)):
+    if depth <= 0 or type(value) in ATOMS:
         return
     if id(value) in seen:
         return

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from auditor.frontend.walk import nodes
+from auditor.frontend.walk import nodes, nodes_of
 from auditor.interp.analysis import Analysis
 from auditor.interp.graph import Kind
 from auditor.model.source import Program, Span
@@ -38,8 +38,8 @@ def _scoring_function(analysis: Analysis, program: Program) -> Iterator[tuple[as
     for module in (program.main, *program.helpers):
         if module.tree is None or (module.file, module.layer) != (headline.span.file, headline.span.layer):
             continue
-        for node in nodes(module.tree):
-            if isinstance(node, ast.FunctionDef) and node.lineno == headline.span.line:
+        for node in nodes_of(module.tree, ast.FunctionDef):
+            if node.lineno == headline.span.line:
                 yield node, headline.function, headline.span
 
 
@@ -47,24 +47,23 @@ def _called(node: ast.AST, program: Program) -> Iterator[ast.AST]:
     """Yield the submitted functions and methods that a function calls by name."""
     names = {
         part.func.attr if isinstance(part.func, ast.Attribute) else getattr(part.func, "id", "")
-        for part in nodes(node)
-        if isinstance(part, ast.Call)
+        for part in nodes_of(node, ast.Call)
     }
     for module in (program.main, *program.helpers):
-        for part in nodes(module.tree) if module.tree is not None else ():
-            if isinstance(part, ast.FunctionDef) and part.name in names and part.name not in _COMMON:
+        for part in nodes_of(module.tree, ast.FunctionDef) if module.tree is not None else ():
+            if part.name in names and part.name not in _COMMON:
                 yield part
 
 
 def _byte_context(node: ast.AST) -> int | None:
     """Return the line where a context is shifted by one byte, or where a uniform distribution over bytes is used."""
-    for part in nodes(node):
-        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Div) and _is_256(part.right):
+    for part in nodes_of(node, ast.BinOp):
+        if isinstance(part.op, ast.Div) and _is_256(part.right):
             return part.lineno
-        if isinstance(part, ast.BinOp) and isinstance(part.op, (ast.BitOr, ast.Add, ast.BitXor)):
+        if isinstance(part.op, (ast.BitOr, ast.Add, ast.BitXor)):
             for side in (part.left, part.right):
-                for inner in nodes(side):
-                    if isinstance(inner, ast.BinOp) and _is_byte_shift(inner):
+                for inner in nodes_of(side, ast.BinOp):
+                    if _is_byte_shift(inner):
                         return part.lineno
     return None
 
@@ -82,9 +81,8 @@ def _is_byte_shift(node: ast.BinOp) -> bool:
 
 def _takes_logarithm(node: ast.AST) -> bool:
     return any(
-        isinstance(part, ast.Call)
-        and (part.func.attr if isinstance(part.func, ast.Attribute) else getattr(part.func, "id", "")).startswith("log")
-        for part in nodes(node)
+        (part.func.attr if isinstance(part.func, ast.Attribute) else getattr(part.func, "id", "")).startswith("log")
+        for part in nodes_of(node, ast.Call)
     )
 
 
@@ -96,7 +94,7 @@ def _native_byte_model(program: Program) -> bool:
         part.value
         for module in (program.main, *program.helpers)
         if module.tree is not None
-        for part in nodes(module.tree)
-        if isinstance(part, ast.Constant) and isinstance(part.value, str) and len(part.value) > 400
+        for part in nodes_of(module.tree, ast.Constant)
+        if isinstance(part.value, str) and len(part.value) > 400
     ]
     return any(_C_SHIFT.search(text) and _C_LOG.search(text) and "uint8_t" in text for text in texts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from auditor.frontend.walk import nodes
+from auditor.frontend.walk import nodes_of
 from auditor.model.finding import Effect, Finding, Pass
 from auditor.model.source import Span
 from auditor.rules.context import RuleContext
@@ -20,8 +20,8 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     for module in (program.main, *program.helpers):
         if module.tree is None:
             continue
-        for node in nodes(module.tree):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        for node in nodes_of(module.tree, ast.Call):
+            if not isinstance(node.func, ast.Attribute):
                 continue
             if node.func.attr not in ("backward", "grad"):
                 continue

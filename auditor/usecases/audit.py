@@ -28,6 +28,7 @@ from auditor.rules.data import edition as load_edition
 from auditor.rules.registry import Check, checks
 from auditor.rules.verdict import legality_of
 from auditor.usecases.judge import Gathered, judge
+from auditor.usecases.memory import rare_collections
 
 if TYPE_CHECKING:
     from auditor.model.smoke import SmokeReport
@@ -140,6 +141,11 @@ def audit_intake(found: Intake, options: AuditOptions, *, head: str | None = Non
 
 def audit_submission(submission: Submission, edition: Edition, options: AuditOptions) -> SubmissionReport:
     """Judge one submission; never raises for anything that the submission holds."""
+    with rare_collections():
+        return _judged(submission, edition, options)
+
+
+def _judged(submission: Submission, edition: Edition, options: AuditOptions) -> SubmissionReport:
     stages = _Stages(edition)
     limits = options.limits
     target = options.target_python or edition.target_python

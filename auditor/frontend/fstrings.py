@@ -10,8 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 
-_TOP = re.compile(r"""\#[^\r\n]*|(?:\b[A-Za-z]{1,2})?(?:\"\"\"|'''|"|')|[()\[\]{}]""")
+_TOP = re.compile(r"""\#[^\r\n]*|(?:\b[A-Za-z]{1,2})?(?:\"\"\"|'''|"|')""")
+_BRACKET = {**dict.fromkeys("([{", 1), **dict.fromkeys(")]}", -1)}
+_OTHER = re.compile(r"[^()\[\]{}]+")
 _INNER = re.compile(r"""\#[^\r\n]*|(?:\b[A-Za-z]{1,2})?(?:\"\"\"|'''|"|')|[()\[\]{}]|!=|:=|[!:\\]|\r\n|\n|\r""")
 _PREFIXES = frozenset(("", "r", "u", "b", "f", "br", "rb", "fr", "rf"))
 _DEPTH = 90
@@ -70,26 +73,25 @@ class Scan:
 def scan(text: str) -> Scan:
     """Scan a whole source text."""
     result = Scan([], 0)
-    position = depth = 0
+    position = 0
+    code: list[str] = []
     while match := _TOP.search(text, position):
-        token = match.group()
+        code.append(text[position : match.start()])
         position = match.end()
-        if token[0] == "#":
+        if match.group()[0] == "#":
             continue
-        if token in "([{":
-            depth += 1
-            result.depth = max(result.depth, depth)
-        elif token in ")]}":
-            depth -= 1
-        else:
-            try:
-                literal = _literal(text, match, 0)
-            except Unterminated:
-                result.broken = match.start()
-                break
-            position = literal.end
-            if literal.formatted:
-                result.formatted.append(literal)
+        try:
+            literal = _literal(text, match, 0)
+        except Unterminated:
+            result.broken = match.start()
+            break
+        position = literal.end
+        if literal.formatted:
+            result.formatted.append(literal)
+    else:
+        code.append(text[position:])
+    brackets = _OTHER.sub("", "".join(code))
+    result.depth = max(accumulate(map(_BRACKET.__getitem__, brackets), initial=0))
     return result
 
 

@@ -9,19 +9,13 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from auditor.frontend.walk import nodes, nodes_of
 
 Version = tuple[int, int]
 
-_GAP = r"(?:\s|\\|#[^\n]*\n)*"
-_MAYBE = re.compile(
-    rf"[\[,]{_GAP}\*(?!\*)|\*{_GAP}\w+{_GAP}:{_GAP}\*|\bexcept\b{_GAP}\*|\bexcept\b[^:\n]*,|\btype\b{_GAP}\w"
-    rf"|\b(?:def|class)\b{_GAP}\w+{_GAP}\[|\b(?:t|rt|tr)[\"']",
-    re.IGNORECASE,
-)
-"""Text without any of these holds no newer syntax; the tree decides on the rest."""
 _ASYNC = re.compile(r"\basync\b(?!\s*=)|\bawait\b")
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Module)
@@ -41,10 +35,8 @@ class Newer:
 def newer_syntax(tree: ast.Module, text: str) -> list[Newer]:
     """Return every construct newer than 3.10, in the order of the text."""
     found: list[Newer] = []
-    for node in nodes(tree) if _MAYBE.search(text) else ():
-        check = _CHECKS.get(type(node).__name__)
-        if check is not None:
-            found += check(node)
+    for node in nodes_of(tree, *_kinds()):
+        found += _CHECKS[type(node).__name__](node)
     if _ASYNC.search(text) and any(map(_waits, nodes_of(tree, ast.comprehension, ast.Await))):
         found += _async_comprehensions(tree)
     return sorted(found, key=lambda item: (item.line, item.column))
@@ -112,6 +104,12 @@ _CHECKS: dict[str, Callable[[Any], Iterator[Newer]]] = {
     "TemplateStr": _template,
     "ExceptHandler": _handler,
 }
+
+
+@lru_cache(maxsize=1)
+def _kinds() -> tuple[type[ast.AST], ...]:
+    """Return those of the checked classes that the host's parser has."""
+    return tuple(getattr(ast, name) for name in _CHECKS if hasattr(ast, name))
 
 
 def _async_comprehensions(tree: ast.Module) -> Iterator[Newer]:

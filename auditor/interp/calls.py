@@ -157,7 +157,7 @@ def _is_cut(m: Machine, function: Function) -> bool:
     m.called[id(function.node)] += 1
     if len(m.frames) >= m.limits.call_depth or m.called[id(function.node)] > CALLS_PER_FUNCTION:
         return True
-    active = sum(frame.scope.names is function.node for frame in m.frames)
+    active = sum([frame.scope.names is function.node for frame in m.frames])
     if active >= 3 and not any(isinstance(node, _BRANCHES) for node in nodes(function.node)):
         raise BudgetExceeded(f"calls of a recursion without an end ({function.name})", active)
     return active >= 3

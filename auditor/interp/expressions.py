@@ -33,6 +33,8 @@ def evaluate(m: Machine, node: ast.expr) -> Any:
 
 def truth(m: Machine, value: Any) -> bool | None:
     """Return True or False where the truth of a value is known, else None."""
+    if type(value) is bool:
+        return value
     if isinstance(value, Sym):
         if value.val is not None and value.val.size == 1:
             return bool(value.val.reshape(-1)[0])
@@ -154,7 +156,7 @@ def _compare(m: Machine, e: ast.Compare) -> Any:
     for op, right_node in zip(e.ops, e.comparators, strict=True):
         right = evaluate(m, right_node)
         value = compare(m, op, left, right)
-        if isinstance(value, bool) and _passes_threshold(m, e, left, right):
+        if m.counters and isinstance(value, bool) and _passes_threshold(m, e, left, right):
             return Sym(name="threshold")
         if value is False and _every(e) and m.frame.loops:
             # "every so many iterations": a sampled loop does not reach the iteration, the run did.

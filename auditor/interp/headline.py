@@ -14,6 +14,7 @@ from auditor.interp.values import Sym
 from auditor.model.evidence import Evidence
 from auditor.model.source import Span
 
+_DIGITS = re.compile(r"\d+(?:\.\d+)?")
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|nan|inf)"
 
 
@@ -63,7 +64,7 @@ def _match(printed: Printed, raw: str, value: float | None) -> Site | None:
         return None
     if sum(len(p) for p in pieces) > 4_000:
         return None
-    found = re.search("".join(pieces), raw)
+    found = re.search("".join(pieces), raw) if _holds_all(printed, raw) else None
     if found is None:
         found = _loosely(printed, raw)
         if found is None:
@@ -75,8 +76,18 @@ def _match(printed: Printed, raw: str, value: float | None) -> Site | None:
     return None
 
 
+def _holds_all(printed: Printed, raw: str, free: re.Pattern[str] | None = None) -> bool:
+    """Say whether the line holds every constant part, or every piece of one beside what is `free`: cheap to ask."""
+    constant = [str(part).strip("\n") for part in printed.parts if not isinstance(part, Sym)]
+    if free is not None:
+        constant = [piece for part in constant for piece in free.split(part)]
+    return all(part in raw for part in constant)
+
+
 def _loosely(printed: Printed, raw: str) -> re.Match[str] | None:
     """Match with digits in the constant parts left free: stand-in sizes print other counts than the run did."""
+    if not _holds_all(printed, raw, _DIGITS):
+        return None
     pieces: list[str] = []
     count = 0
     for part in printed.parts:

@@ -150,6 +150,9 @@ def _instance_item(m: Machine, container: Instance, index: Any) -> Any:
     return m.unknown(container, index)
 
 
+_NUMBERS = (int, type(None))
+
+
 def parts_of(index: Any) -> tuple[Any, ...]:
     return index if isinstance(index, tuple) else (index,)
 
@@ -165,7 +168,9 @@ def plain_parts(parts: tuple[Any, ...]) -> tuple[Any, ...] | None:
         elif isinstance(part, list) and all(isinstance(x, int) for x in part):
             made.append(np.asarray(part, dtype=np.int64))
         elif isinstance(part, slice):
-            if not all(isinstance(b, (int, type(None))) for b in (part.start, part.stop, part.step)):
+            if not (
+                isinstance(part.start, _NUMBERS) and isinstance(part.stop, _NUMBERS) and isinstance(part.step, _NUMBERS)
+            ):
                 return None
             made.append(part)
         elif part is None or part is Ellipsis or isinstance(part, (int, np.ndarray)):
@@ -204,7 +209,7 @@ def _sym_item(m: Machine, container: Sym, index: Any) -> Any:
         return Sym(
             m.merge(container, *[p for p in parts if isinstance(p, Sym)]), mark=container.mark, name=container.name
         )
-    data = [part for part in parts if isinstance(part, Sym) and part.val is None]
+    data = [part for part in parts if type(part) is Sym and part.val is None]
     if data:
         return _data_item(m, container, parts, data)
     plain = plain_parts(parts)
@@ -214,7 +219,8 @@ def _sym_item(m: Machine, container: Sym, index: Any) -> Any:
         return made
     made.pos = _view(container.pos, plain)
     made.val = _view(container.val, plain)
-    made.keys = tuple(v for v in (_view(key, plain) for key in container.keys) if v is not None)
+    if container.keys:
+        made.keys = tuple(v for v in (_view(key, plain) for key in container.keys) if v is not None)
     if made.pos is not None or made.val is not None:
         made.shape = made.pos.shape if made.pos is not None else made.val.shape  # type: ignore[union-attr]
     elif container.shape is not None:
@@ -238,7 +244,10 @@ _BASIC = frozenset((int, slice, type(None), type(Ellipsis)))
 def _view(array: np.ndarray | None, index: tuple[Any, ...]) -> np.ndarray | None:
     if array is None:
         return None
-    if all(type(part) in _BASIC for part in index):
+    for part in index:
+        if type(part) not in _BASIC:
+            break
+    else:
         try:
             return np.asarray(array[index])
         except (IndexError, ValueError, TypeError):

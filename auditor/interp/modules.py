@@ -15,7 +15,7 @@ from auditor.interp.losses import is_target_of, make_loss
 from auditor.interp.machine import Machine
 from auditor.interp.operators import value_region
 from auditor.interp.region import Region
-from auditor.interp.values import MISSING, Bound, Class, Function, Instance, Mark, Sym
+from auditor.interp.values import ATOMS, MISSING, Bound, Class, Function, Instance, Mark, Sym
 
 NETWORK_PARAMETERS = 4
 """Parameter tensors from which on a module counts as a network (and not as, say, a mixer of two experts)."""
@@ -119,19 +119,24 @@ MODULE_METHODS = frozenset(
 )
 
 
-def reachable(value: Any, *, buffers: bool = False) -> list[Sym]:
-    """Return every parameter (with `buffers`, every tensor) that hangs below a value, each once, in a stable order."""
+def reachable(value: Any, *, buffers: bool = False, enough: int | None = None) -> list[Sym]:
+    """Return every parameter (with `buffers`, every tensor) that hangs below a value, each once, in a stable order.
+
+    The search ends with `enough` of them.
+    """
     found: dict[int, Sym] = {}
     seen: set[int] = set()
     stack: list[Any] = [value]
     while stack:
         item = stack.pop()
-        if id(item) in seen:
+        if type(item) in ATOMS or id(item) in seen:
             continue
         seen.add(id(item))
-        if isinstance(item, Sym):
+        if type(item) is Sym:
             if item.mark & Mark.PARAM or (buffers and item.node is not None):
                 found[id(item)] = item
+                if len(found) == enough:
+                    break
         elif isinstance(item, Instance):
             if item.library != "torch.optim.Optimizer":
                 stack.extend(reversed(list(item.attrs.values())[:400]))
@@ -154,7 +159,7 @@ def is_neural(
     if not is_module(receiver):
         return False
     tensors = [v for v in (*args, *kwargs.values()) if isinstance(v, Sym) and v.mark & _DATA]
-    if not tensors or len(reachable(receiver)) < NETWORK_PARAMETERS:
+    if not tensors or len(reachable(receiver, enough=NETWORK_PARAMETERS)) < NETWORK_PARAMETERS:
         return False
     return function.name != "__init__" and _returns(function)
 

@@ -56,10 +56,15 @@ MASK = "mask"
 MAX_KEYS = 24
 """Token arrays mixed into one hash; the longest real n-gram order is 16."""
 _SCALARS = (bool, int, float, complex)
+_REAL = frozenset((int, float))
+_BOUNDED = frozenset((ast.Add, ast.Sub))
+"""Operations on two whole numbers that need no bound and raise nothing."""
 
 
 def binary(m: Machine, op: ast.operator, left: Any, right: Any) -> Any:
     """Evaluate `left op right`."""
+    if type(left) is int and type(right) is int and type(op) in _BOUNDED:
+        return ARITHMETIC[type(op)](left, right)
     if isinstance(left, Sym) or isinstance(right, Sym):
         if isinstance(op, ast.BitAnd):
             for side in (left, right):
@@ -162,6 +167,8 @@ def unary(m: Machine, op: ast.unaryop, value: Any) -> Any:
 
 def compare(m: Machine, op: ast.cmpop, left: Any, right: Any) -> Any:
     """Evaluate one comparison; a comparison of token ids with a number finds the stand-in's document starts."""
+    if type(left) in _REAL and type(right) in _REAL and type(op) in COMPARISONS:
+        return COMPARISONS[type(op)](left, right)
     if isinstance(op, (ast.Is, ast.IsNot)):
         if left is None or right is None or (isinstance(left, bool) and isinstance(right, bool)):
             same = left is right
@@ -257,13 +264,14 @@ def elementwise(
     arithmetic: type[ast.AST] | None = None,
 ) -> Sym:
     """Combine operands element by element: broadcast shapes, keep positions, compute contents where all are known."""
-    syms = [value for value in operands if isinstance(value, Sym)]
+    syms = [value for value in operands if type(value) is Sym]
     node = m.merge(*operands)
     mark = Mark.NONE
     for sym in syms:
-        mark |= sym.mark & ~(Mark.PARAM | Mark.TABLE)
-    mark = _mark_of(mark, syms, arithmetic)
-    if arithmetic is not None and sum(bool(sym.mark & Mark.TOKENS) for sym in syms) > 1:
+        mark |= sym.mark & _ELEMENTWISE
+    if mark & Mark.NORMAL:
+        mark = _mark_of(mark, syms, arithmetic)
+    if arithmetic is not None and mark & Mark.TOKENS and sum([bool(sym.mark & Mark.TOKENS) for sym in syms]) > 1:
         mark |= Mark.MIXED
     shape = _broadcast(operands)
     made = Sym(node, shape=shape, mark=mark)
@@ -277,8 +285,13 @@ def elementwise(
     return made
 
 
+_ELEMENTWISE = ~(Mark.PARAM | Mark.TABLE)
+
+
 def _blend(m: Machine, made: Sym, syms: list[Sym], *, product: bool) -> None:
     """Record that losses are mixed with looked-up values, and with what positions the mixture is about."""
+    if len(syms) < 2:
+        return
     losses = [s for s in syms if s.mark & Mark.NLL and s.pos is not None]
     tables = [s for s in syms if s.mark & Mark.LOOKUP and not s.mark & Mark.NLL and s.pos is not None]
     # Whether a hint was right is no mass that is mixed in.
@@ -349,7 +362,8 @@ def _positions(made: Sym, syms: list[Sym]) -> None:
     carriers = [sym for sym in syms if sym.pos is not None]
     if not carriers:
         return
-    carriers.sort(key=lambda sym: (not sym.mark & Mark.NLL, -(sym.pos.size if sym.pos is not None else 0)))
+    if len(carriers) > 1:
+        carriers.sort(key=lambda sym: (not sym.mark & Mark.NLL, -(sym.pos.size if sym.pos is not None else 0)))
     main = carriers[0]
     assert main.pos is not None
     if made.shape is None or main.pos.shape != made.shape:

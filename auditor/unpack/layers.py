@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from auditor.errors import BudgetExceeded
 from auditor.frontend.parse import decode, parse
-from auditor.frontend.walk import nodes
+from auditor.frontend.walk import nodes, nodes_of
 from auditor.limits import UnpackLimits
 from auditor.model.source import Layer, Opaque, Span, Unpacked
 from auditor.unpack import sinks, statements
@@ -128,7 +128,11 @@ def _may_run_code(tree: ast.Module, text: str) -> bool:
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
     if "subprocess" in plain and len(tree.body) < 40:
         return True
-    return _SINK.search(plain) is not None and any(_names_sink(node) for node in nodes(tree))
+    return _SINK.search(plain) is not None and any(map(_names_sink, nodes_of(tree, *_NAMING)))
+
+
+_NAMING = (ast.Name, ast.Attribute, ast.alias, ast.ImportFrom, ast.Constant)
+"""Classes of nodes that can name something."""
 
 
 def _names_sink(node: ast.AST) -> bool:
@@ -153,13 +157,14 @@ def _relevant(tree: ast.Module) -> frozenset[str]:
     """Return the functions from which a sink name can be reached, by a fixpoint over called names."""
     uses: dict[str, set[str]] = {}
     found: set[str] = set()
-    for node in nodes(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            names = {child.id for child in nodes(node) if isinstance(child, ast.Name)}
-            names |= {c.attr for c in nodes(node) if isinstance(c, ast.Attribute) and not _is_eval_mode(c)}
-            uses.setdefault(node.name, set()).update(names)
-            if names & sinks.NAMES:
-                found.add(node.name)
+    defined: list[ast.FunctionDef | ast.AsyncFunctionDef] = [*nodes_of(tree, ast.FunctionDef)]
+    defined += nodes_of(tree, ast.AsyncFunctionDef)
+    for node in defined:
+        names = {child.id for child in nodes_of(node, ast.Name)}
+        names |= {child.attr for child in nodes_of(node, ast.Attribute) if not _is_eval_mode(child)}
+        uses.setdefault(node.name, set()).update(names)
+        if names & sinks.NAMES:
+            found.add(node.name)
     while True:
         more = {name for name, used in uses.items() if name not in found and used & found}
         if not more:
@@ -170,8 +175,8 @@ def _relevant(tree: ast.Module) -> frozenset[str]:
 def _pending(tree: ast.Module, state: State) -> ast.Call | None:
     """Return a call that can run text and whose text the walk did not come to know."""
     known = {id(sink.node) for sink in state.sinks}
-    for node in nodes(tree):
-        if isinstance(node, ast.Call) and id(node) not in known:
+    for node in nodes_of(tree, ast.Call):
+        if id(node) not in known:
             function = node.func
             name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
             if name in sinks.NAMES and not (isinstance(function, ast.Attribute) and _is_eval_mode(function)):
@@ -181,8 +186,8 @@ def _pending(tree: ast.Module, state: State) -> ast.Call | None:
 
 def _unreached(tree: ast.Module, state: State) -> Iterator[Sink]:
     """Yield exec() calls that the walk did not come by and whose argument is no plain literal."""
-    for node in nodes(tree):
-        if not isinstance(node, ast.Call) or id(node) in state.visited:
+    for node in nodes_of(tree, ast.Call):
+        if id(node) in state.visited:
             continue
         if isinstance(node.func, ast.Name) and node.func.id in ("exec", "eval") and node.args:
             if isinstance(node.args[0], ast.Constant):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -14,6 +15,7 @@ from pebble import ProcessFuture, ProcessPool
 
 from auditor.fleet.store import Header, Row, finish, known, open_journal, parse_row
 from auditor.fleet.tasks import Task, key_of, tool_digest
+from auditor.fleet.twins import TWINS
 from auditor.fleet.work import Job, report_name, row, run_job, start_worker
 from auditor.limits import DEFAULT_LIMITS, Limits
 from auditor.rules.data import edition as load_edition
@@ -48,8 +50,9 @@ def run(tasks: Iterable[Task], directory: Path, options: RunOptions, progress: P
     header = Header(tool_digest(), edition)
     reports = directory / "reports" if options.reports else None
     (reports or directory).mkdir(parents=True, exist_ok=True)
+    shared = directory / TWINS
     jobs = [
-        Job(task, key_of(task, edition, options.limits.intake), edition, str(reports) if reports else None)
+        Job(task, key_of(task, edition, options.limits.intake), edition, str(reports) if reports else None, str(shared))
         for task in tasks
     ]
     before = known(directory)
@@ -59,6 +62,7 @@ def run(tasks: Iterable[Task], directory: Path, options: RunOptions, progress: P
     with open_journal(directory, header, outcome.rows) as journal:
         _work(todo, journal, outcome, options, lambda done, name: progress(len(kept) + done, len(jobs), name))
     finish(directory, header, outcome.rows)
+    shutil.rmtree(shared, ignore_errors=True)
     return outcome
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 import resource
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from auditor.errors import PgolfError
-from auditor.fleet.tasks import Task
+from auditor.fleet.tasks import Task, tool_digest
+from auditor.fleet.twins import document_of
 from auditor.limits import FleetLimits
 from auditor.model.report import AuditReport
+from auditor.model.submission import Intake, RootProblem
 from auditor.report.json import dump, submission_document
-from auditor.usecases.audit import AuditOptions, audit, audit_pull
+from auditor.usecases.audit import AuditOptions, audit_intake, read, read_pull
+from auditor.usecases.memory import settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,8 @@ class Job:
     edition: str | None
     reports: str | None
     """Directory for HTML reports, None for none."""
+    shared: str
+    """Directory of documents that the workers of a run share."""
 
 
 def start_worker(limits: FleetLimits) -> None:
@@ -33,6 +39,7 @@ def start_worker(limits: FleetLimits) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     wanted = limits.worker_memory_bytes
     resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+    settle()
 
 
 def run_job(job: Job) -> tuple[str, float]:
@@ -45,26 +52,33 @@ def run_job(job: Job) -> tuple[str, float]:
 def _row_of(job: Job) -> str:
     options = AuditOptions(edition=job.edition)
     try:
-        report = _audit(job.task, options)
+        found, head = _read(job.task, options)
     except PgolfError as error:
         return row(job, failure=str(error))
-    if job.reports is not None:
+    if job.reports is None:
+        shared, tool = Path(job.shared), tool_digest()
+        documents = [document_of(submission, options, shared, tool) for submission in found.submissions]
+    else:
+        report = audit_intake(found, options, head=head)
         _write_html(Path(job.reports), job.task, report)
-    return row(job, report)
+        documents = [submission_document(submission) for submission in report.submissions]
+    return row(job, found.problems, documents)
 
 
-def row(job: Job, report: AuditReport | None = None, failure: str | None = None) -> str:
+def row(
+    job: Job,
+    problems: Sequence[RootProblem] = (),
+    submissions: Sequence[dict[str, Any]] = (),
+    failure: str | None = None,
+) -> str:
     """Return one line of JSON for a task; `failure` says why it has no submissions. Holds no time and no machine."""
-    submissions: list[dict[str, Any]] = []
-    if report is not None:
-        submissions = [submission_document(submission) for submission in report.submissions]
     return dump(
         {
             "task": job.task.name,
             "key": job.key,
             "head": job.task.head,
             "failure": failure,
-            "problems": [] if report is None else [f"{p.path}: {p.message}" for p in report.problems],
+            "problems": [f"{problem.path}: {problem.message}" for problem in problems],
             "submissions": submissions,
         },
         indent=None,
@@ -76,10 +90,10 @@ def report_name(task: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", task).strip("-.") + ".html"
 
 
-def _audit(task: Task, options: AuditOptions) -> AuditReport:
+def _read(task: Task, options: AuditOptions) -> tuple[Intake, str | None]:
     if task.number is not None:
-        return audit_pull(task.source, task.number, options)
-    return audit(Path(task.source), options)
+        return read_pull(task.source, task.number, options)
+    return read(Path(task.source), options)
 
 
 def _write_html(directory: Path, task: Task, report: AuditReport) -> None:

@@ -11,9 +11,10 @@ from auditor.interp.config import configure, declared
 from auditor.interp.headline import find_site, scoring_frame
 from auditor.interp.leaks import find_leaks
 from auditor.interp.learn import learn
-from auditor.interp.run import run
+from auditor.interp.machine import World
+from auditor.interp.run import Run, run
 from auditor.interp.scores import compose
-from auditor.limits import Limits
+from auditor.limits import InterpLimits, Limits
 from auditor.model.evidence import Evidence
 from auditor.model.source import Program
 from auditor.model.submission import Submission
@@ -43,20 +44,27 @@ def _switches(argv: tuple[str, ...]) -> frozenset[str]:
     return frozenset(word for word in argv[after:] if word.startswith("--"))
 
 
+def _followed(program: Program, world: World, limits: InterpLimits) -> Run:
+    """Interpret a program in a world and keep what it printed and what happened, not its variables."""
+    done = run(program, world, limits)
+    done.machine.release()
+    return done
+
+
 def analyse(program: Program, submission: Submission, evidence: Evidence, limits: Limits) -> Analysis:
     """Interpret the program as it was run and say what its headline number is made of."""
     if sys.getrecursionlimit() < RECURSION:
         sys.setrecursionlimit(RECURSION)
     commands = run_commands(submission, limits.commands)
     configuration = declared(program, commands, evidence)
-    done = run(program, configuration.world, limits.interp)
+    done = _followed(program, configuration.world, limits.interp)
     if not done.machine.nodes and not done.stopped:
-        done = run(program, replace(configuration.world, switches=True), limits.interp)
+        done = _followed(program, replace(configuration.world, switches=True), limits.interp)
     site = find_site(done.machine, evidence)
     if site is None:
         for other in _other_modes(commands, configuration.world.argv):
             tried = configure(program, other, evidence)
-            again = run(program, tried.world, limits.interp)
+            again = _followed(program, tried.world, limits.interp)
             site = find_site(again.machine, evidence)
             if site is not None:
                 configuration, done = tried, again

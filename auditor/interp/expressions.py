@@ -297,6 +297,7 @@ def make_function(m: Machine, node: ast.FunctionDef | ast.AsyncFunctionDef | ast
     }
     name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
     made: Any = Function(node, name, m.frame.module, m.frame.scope, defaults, kw_defaults)
+    m.captured.append(m.frame.scope)
     if isinstance(node, ast.Lambda):
         return made
     for decorator in reversed(node.decorator_list):

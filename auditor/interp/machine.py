@@ -138,6 +138,8 @@ class Machine:
     def __init__(self, world: World, limits: InterpLimits) -> None:
         self.world, self.limits = world, limits
         self.frames: list[Frame] = []
+        self.captured: list[Scope] = []
+        """Scopes in which functions were defined, which keep them."""
         self.printed: list[Printed] = []
         self.files: dict[str, Any] = {}
         """Path -> value written, for reading back."""
@@ -192,6 +194,13 @@ class Machine:
         self.steps += amount
         if self.steps > self.limits.steps:
             raise BudgetExceeded("interpretation steps", self.limits.steps)
+
+    def release(self) -> None:
+        """Forget all variables: scopes and the functions in them keep each other, and with them whole token streams."""
+        self.frames.clear()
+        for scope in (*self.captured, *(module.scope for module in self.modules.values())):
+            scope.variables.clear()
+        self.captured.clear()
 
     @property
     def frame(self) -> Frame:

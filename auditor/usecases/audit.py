@@ -93,13 +93,9 @@ class _Stages:
 
 def audit(root: Path, options: AuditOptions | None = None) -> AuditReport:
     """Audit every submission below `root`. Raises IntakeError where nothing can be read there."""
-    from auditor.intake.discover import discover
-    from auditor.intake.snapshot import head_of
-
     options = options or AuditOptions()
-    limits = options.limits.intake
-    found = discover(root, options.base, limits, options.script)
-    return audit_intake(found, options, head=None if found.base is None else head_of(root, limits))
+    found, head = read(root, options)
+    return audit_intake(found, options, head=head)
 
 
 def audit_pull(source: str, number: int, options: AuditOptions | None = None) -> AuditReport:
@@ -107,10 +103,26 @@ def audit_pull(source: str, number: int, options: AuditOptions | None = None) ->
 
     Raises IntakeError where there is no such pull request or git cannot fetch it.
     """
+    options = options or AuditOptions()
+    found, head = read_pull(source, number, options)
+    return audit_intake(found, options, head=head)
+
+
+def read(root: Path, options: AuditOptions) -> tuple[Intake, str | None]:
+    """Return what stands below `root`, read into memory, and the commit that it was read at where that is known."""
+    from auditor.intake.discover import discover
+    from auditor.intake.snapshot import head_of
+
+    limits = options.limits.intake
+    found = discover(root, options.base, limits, options.script)
+    return found, None if found.base is None else head_of(root, limits)
+
+
+def read_pull(source: str, number: int, options: AuditOptions) -> tuple[Intake, str]:
+    """Return what a pull request changes, read into memory, and its head; the errors are those of `audit_pull`."""
     from auditor.intake.discover import discover
     from auditor.intake.snapshot import extract, fetch, git_dir_of
 
-    options = options or AuditOptions()
     limits = options.limits.intake
     with tempfile.TemporaryDirectory(prefix="pgolf-") as scratch:
         git_dir = git_dir_of(Path(source)) or fetch(source, number, Path(scratch), limits)
@@ -120,7 +132,7 @@ def audit_pull(source: str, number: int, options: AuditOptions | None = None) ->
         found = discover(tree, None, limits, options.script)
         outside = tuple(RootProblem(path, "changed outside every submission folder") for path in written.outside)
         found = replace(found, root=f"{source}#{number}", base=written.base, problems=(*found.problems, *outside))
-        return audit_intake(found, options, head=written.head)
+        return found, written.head
 
 
 def audit_intake(found: Intake, options: AuditOptions, *, head: str | None = None) -> AuditReport:

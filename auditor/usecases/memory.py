@@ -12,6 +12,8 @@ from contextlib import contextmanager
 
 _YOUNG = 200_000
 """New objects after which Python looks for garbage: five times in thirty audits; they hold some 40 MB."""
+_MIDDLE = 2
+"""Such looks after which it looks again at what outlived one: the syntax trees of a few submissions."""
 
 
 @contextmanager
@@ -19,7 +21,7 @@ def rare_collections() -> Iterator[None]:
     """Let garbage collections be rare inside, and as they were outside."""
     before = gc.get_threshold()
     if before[0]:
-        gc.set_threshold(max(_YOUNG, before[0]), *before[1:])
+        gc.set_threshold(max(_YOUNG, before[0]), min(_MIDDLE, before[1]), before[2])
     try:
         yield
     finally:
@@ -29,4 +31,4 @@ def rare_collections() -> Iterator[None]:
 def settle() -> None:
     """For a process that does nothing but audits: exempt what it has imported, and keep collections rare for good."""
     gc.freeze()
-    gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
+    gc.set_threshold(_YOUNG, _MIDDLE, gc.get_threshold()[2])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +22,9 @@ from auditor.fleet.store import RESULTS, differences, merge, read, verdicts, wri
 from auditor.fleet.tasks import Task, shard_of, tasks_of
 from auditor.fleet.work import Job, report_name
 from auditor.limits import DEFAULT_LIMITS, FleetLimits
+from auditor.model.report import SubmissionReport
+from auditor.model.submission import Submission
+from auditor.usecases.audit import audit_submission
 from tests.usecases.repository import CLEAN, FLAGGED, pull, repository
 
 
@@ -184,3 +189,34 @@ def test_rows_hold_no_time_and_no_machine(whole: Path, source: Path) -> None:
     text = (whole / RESULTS).read_text()
     assert str(source) not in text
     assert json.loads(text.split("\n")[0])["pgolf_corpus"] == 1
+
+
+def test_a_submission_that_two_pull_requests_carry_is_audited_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second task takes the first one's document as it stands; one byte more makes it another submission."""
+    from auditor.fleet import twins, work
+
+    made: list[str] = []
+
+    def counted(submission: Submission, *rest: Any) -> SubmissionReport:
+        made.append(submission.path)
+        return audit_submission(submission, *rest)
+
+    monkeypatch.setattr(twins, "audit_submission", counted)
+    rows = []
+    for name in ("a", "b", "c"):
+        shutil.copytree(CLEAN, tmp_path / name)
+        if name == "c":
+            (next((tmp_path / name).glob("records/*/*")) / "note.md").write_text("another file", encoding="utf-8")
+        job = Job(Task(name, str(tmp_path / name)), name, None, None, str(tmp_path / "shared"))
+        rows.append(json.loads(work.run_job(job)[0])["submissions"])
+    assert len(made) == 2
+    assert rows[0] == rows[1] != rows[2]
+
+
+def test_a_run_leaves_no_shared_documents(whole: Path, source: Path, tmp_path: Path) -> None:
+    """They are of use only while it is under way, and its rows are those of a run that shares nothing."""
+    run(tasks_of(source, DEFAULT_LIMITS.intake), tmp_path, RunOptions(jobs=2), _silent)
+    assert [path.name for path in tmp_path.iterdir()] == [RESULTS]
+    assert (tmp_path / RESULTS).read_bytes() == (whole / RESULTS).read_bytes()

@@ -166,6 +166,27 @@ def test_a_shim_that_does_more_is_not_replaced_by_its_payload(tmp_path: Path, be
     assert any("already a shim" in note for note in pack(path, PackOptions(level=Level.FAST)).notes)
 
 
+INNER = "".join(f"print('inner',{i}*2)\n" for i in range(20))
+LAUNCHER = (
+    f"import base64,os\nos.environ['A']='1'\nexec(base64.b85decode('{base64.b85encode(INNER.encode()).decode()}'))\n"
+)
+RUNS_A_FILE = "import sys\nfor each in sys.argv[1:]:exec(open(each).read())\nprint('outer')\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"), [(LAUNCHER, "".join(f"inner {i * 2}\n" for i in range(20))), (RUNS_A_FILE, "outer\n")]
+)
+def test_what_the_payload_runs_further_does_not_stop_the_packing(tmp_path: Path, source: str, expected: str) -> None:
+    """A launcher of its own text, and a script that runs files nobody knows, are packed and still do what they did."""
+    path, packed = tmp_path / "s.py", tmp_path / "train_gpt.py"
+    path.write_text(source + "".join(f"# nothing {i}\nif not {i}+1:print('never',{i})\n" for i in range(40)))
+    result = pack(path, PackOptions())
+    assert result.codec != "none", "it was left as it was, so nothing was unpacked"
+    packed.write_bytes(result.data)
+    assert unpack_file(packed).layers[1].raw == result.carried
+    assert subprocess.run([sys.executable, packed], capture_output=True, text=True, check=True).stdout == expected
+
+
 def test_line_ends_marks_and_encodings(tmp_path: Path) -> None:
     """CRLF, a byte order mark and a declared encoding are read as the interpreter reads them."""
     path = tmp_path / "odd.py"

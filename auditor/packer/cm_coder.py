@@ -5,6 +5,7 @@ A digit is one character of the shim. The raw alphabet has 254 (every latin-1 ch
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from auditor.errors import BudgetExceeded, UnpackError
@@ -89,6 +90,16 @@ def to_chars(number: int, radix: int, count: int) -> str:
     half = count // 2
     high, low = divmod(number, radix**half)
     return to_chars(high, radix, count - half) + to_chars(low, radix, half)
+
+
+def width(number: int, radix: int) -> int:
+    """Return how many digits `number` has, without multiplying up to it."""
+    count = int(number.bit_length() / math.log2(radix))
+    while radix**count <= number:
+        count += 1
+    while count and radix ** (count - 1) > number:
+        count -= 1
+    return count
 
 
 def from_chars(chars: str, radix: int) -> int:

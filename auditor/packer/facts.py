@@ -110,8 +110,10 @@ class _Walk:
 def gather(tree: ast.Module) -> Facts:
     """Collect the facts of `tree`."""
     walk = _Walk()
+    named = {name: getattr(walk, f"visit_{name}", None) for name in vars(ast)}
+    looks = {getattr(ast, name): look for name, look in named.items() if look is not None}
     for node in nodes(tree):
-        look = getattr(walk, f"visit_{type(node).__name__}", None)
+        look = looks.get(type(node))
         if look is not None:
             look(node)
     pickles = [m for m in ("pickle", "cloudpickle", "multiprocessing") if m in walk.modules]

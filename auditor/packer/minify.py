@@ -15,7 +15,7 @@ from auditor.packer.facts import Facts, gather
 from auditor.packer.options import Level, PackOptions
 from auditor.packer.passes import Withheld
 from auditor.packer.printing import print_tree
-from auditor.packer.walk import nodes
+from auditor.packer.walk import place, statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _renamed(
 
 def _typed_params(tree: ast.Module) -> bool:
     """Say whether the tree uses type parameters or aliases (3.12), whose scopes are not modelled."""
-    return any(getattr(n, "type_params", None) or type(n).__name__ == "TypeAlias" for n in nodes(tree))
+    return any(getattr(n, "type_params", None) or type(n).__name__ == "TypeAlias" for n in statements(tree))
 
 
 def minify(source: str, options: PackOptions) -> list[Minified]:
@@ -94,7 +94,8 @@ def minify(source: str, options: PackOptions) -> list[Minified]:
     results: list[Minified] = []
     typed = _typed_params(tree)
     if "rename" not in options.skip and not typed:
-        proof = compile(ast.fix_missing_locations(tree), "<plain>", "exec", dont_inherit=True)
+        place(tree)
+        proof = compile(tree, "<plain>", "exec", dont_inherit=True)
         found = _renamed(tree, proof, gather(tree), options, requote)
         results = [Minified(t, (*applied, f"rename ({s})"), withheld, reads, traced) for s, t in found]
         if len(found) < len(_styles(options)):

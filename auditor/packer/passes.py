@@ -17,7 +17,7 @@ from python_minifier.transforms.constant_folding import FoldConstants
 
 from auditor.packer.facts import Facts
 from auditor.packer.pins import compiled, last_word, opaque, words
-from auditor.packer.walk import nodes
+from auditor.packer.walk import inner, nodes, statements, suites
 
 Block = list[ast.stmt]
 Node = TypeVar("Node", bound=ast.AST)
@@ -33,10 +33,10 @@ class Withheld:
 
 def rewrite_blocks(tree: Node, edit: Callable[[Block, ast.AST], Block]) -> Node:
     """Replace every statement list below `tree` by `edit(list, owner)`, innermost first."""
-    for node in nodes(tree):
-        for name in node._fields:
-            value = getattr(node, name, None)
-            if type(value) is list and value and isinstance(value[0], ast.stmt):
+    for node in statements(tree):
+        for name in suites(node):
+            value = getattr(node, name)
+            if value and isinstance(value[0], ast.stmt):
                 setattr(node, name, edit(value, node))
     return tree
 
@@ -78,6 +78,11 @@ class _Annotations(ast.NodeTransformer):
     def __init__(self, local: set[str]) -> None:
         self.local = local
         self.owner: ast.AST | None = None
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        for name in suites(node):
+            setattr(node, name, [self.visit(below) for below in getattr(node, name)])
+        return node
 
     def _inside(self, node: ast.AST) -> ast.AST:
         outer, self.owner = self.owner, node
@@ -125,7 +130,7 @@ def drop_annotations(tree: ast.Module, facts: Facts) -> ast.Module | Withheld:
     decorators)."""
     if facts.annotation_reader:
         return Withheld("annotations", "annotations or signatures are read")
-    every = {n.name: n for n in nodes(tree) if isinstance(n, ast.ClassDef)}
+    every = {n.name: n for n in statements(tree) if isinstance(n, ast.ClassDef)}
     plain: set[str] = set()
     for _ in range(4):
         plain |= {name for name, node in every.items() if _plain_class(node, plain)}
@@ -201,7 +206,7 @@ def constants(tree: ast.Module, facts: Facts) -> ast.Module | Withheld:
         return value
 
     for node in nodes(tree):
-        for name in node._fields if id(node) not in done else ():
+        for name in inner(node) if id(node) not in done else ():
             value = getattr(node, name, None)
             if type(value) is list:
                 value[:] = [folded(item) for item in value]
@@ -212,7 +217,7 @@ def constants(tree: ast.Module, facts: Facts) -> ast.Module | Withheld:
 
 def returns(tree: ast.Module, facts: Facts) -> ast.Module | Withheld:
     """Spell `return None` as `return` and drop it where it ends a function."""
-    for node in nodes(tree):
+    for node in statements(tree):
         if isinstance(node, ast.Return) and isinstance(node.value, ast.Constant) and node.value.value is None:
             node.value = None
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and len(node.body) > 1:

@@ -254,9 +254,9 @@ def pin(tree: ScopeTree, facts: Facts, keep: frozenset[str]) -> None:
     """
     local = _local_classes(tree)
     prints = _prints_objects(tree, local)
-    hot = {s for s in tree.scopes if any(e.node is not None and compiled(e.node) for e in _enclosing(s))}
     read = _read_scopes(tree, facts)
     kernels = [s.node for s in tree.scopes if s.node is not None and compiled(s.node)]
+    hot = {s for s in tree.scopes if any(e.node in kernels for e in _enclosing(s))} if kernels else set()
     around = {word for node in kernels for word in _signature_words(node)}
     for binding in tree.bindings():
         if binding.pinned:

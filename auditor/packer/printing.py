@@ -6,29 +6,91 @@ The printer is python-minifier's; nested quotes that it writes on newer hosts ar
 from __future__ import annotations
 
 import ast
+import sys
 
+from python_minifier.f_string import OuterFString
 from python_minifier.module_printer import ModulePrinter
+from python_minifier.token_printer import TokenPrinter, TokenTypes
 
 from auditor.errors import FrontendError
 from auditor.frontend import pep701
 from auditor.frontend.fstrings import scan
+from auditor.packer.walk import KINDS
+
+
+class _Lines(TokenPrinter):  # type: ignore[misc]
+    """The printer's text with finished lines put aside: it grows by single tokens, each of which copies all of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.finished: list[str] = []
+        self._code: str = ""
+
+    def newline(self) -> None:
+        line = self._code.rstrip("\n\t;")
+        if line:
+            self.finished.append(line)
+        if self.finished:
+            self._code = "\n" + "\t" * self.indent
+            self.previous_token = TokenTypes.NewLine
+
+    def __str__(self) -> str:
+        return "".join(self.finished) + self._code
+
+
+class _FormattedString(OuterFString):  # type: ignore[misc]
+    """An f-string whose spellings are proved from the shortest on, instead of each part and all of them twice."""
+
+    def str_for(self, text: str, quote: str) -> str:
+        if text and text.isascii() and text.isprintable() and "\\" not in text and quote[0] not in text:
+            return text.replace("{", "{{").replace("}", "}}")
+        return str(super().str_for(text, quote))
+
+    def is_correct_ast(self, code: str) -> bool:
+        return True
+
+    def __str__(self) -> str:
+        for spelling in sorted(self.candidates(), key=len):
+            if super().is_correct_ast(spelling):
+                return str(spelling)
+        raise ValueError("no spelling of an f-string parses back")
+
+
+class _Printer(ModulePrinter):  # type: ignore[misc]
+    """python-minifier's printer, whose text it is to the byte."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.printer = _Lines()
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
+        self.printer.fstring(str(_FormattedString(node, pep701=sys.version_info >= (3, 12))))
+
+
+_COMPARED = {kind: tuple(name for name in kind._fields if name != "kind") for kind in KINDS}
+"""Class of nodes -> its fields that mean something: the kind of a literal's quotes does not."""
 
 
 def same_tree(left: ast.AST, right: ast.AST) -> bool:
     """Compare two trees without positions and kinds of quotes."""
-    pairs: list[tuple[object, object]] = [(left, right)]
+    pairs: list[tuple[ast.AST, object]] = [(left, right)]
     for one, other in pairs:
         if type(one) is not type(other):
             return False
-        if isinstance(one, ast.AST):
-            names = [name for name in one._fields if name != "kind"]
-            pairs += [(getattr(one, name, None), getattr(other, name, None)) for name in names]
-        elif isinstance(one, list) and isinstance(other, list):
-            if len(one) != len(other):
+        for name in _COMPARED[type(one)]:
+            mine, theirs = getattr(one, name, None), getattr(other, name, None)
+            if mine is theirs:
+                continue
+            mines, others = [mine], [theirs]
+            if isinstance(mine, list) and isinstance(theirs, list):
+                mines, others = mine, theirs
+            if len(mines) != len(others):
                 return False
-            pairs += zip(one, other, strict=True)
-        elif one is not other and repr(one) != repr(other):
-            return False
+            for a, b in zip(mines, others, strict=True):
+                if isinstance(a, ast.AST):
+                    pairs.append((a, b))
+                elif a is not b and (type(a) is not type(b) or repr(a) != repr(b)):
+                    return False
     return True
 
 
@@ -42,7 +104,7 @@ def portable(text: str) -> str:
 
 def print_tree(tree: ast.Module, requote: bool) -> str:
     """Print `tree` as briefly as the printer can; raise FrontendError where the text would not mean the same."""
-    printer = ModulePrinter()
+    printer = _Printer()
     printer(tree)
     text = portable(str(printer.code)) if requote else str(printer.code)
     try:

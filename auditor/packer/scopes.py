@@ -11,6 +11,8 @@ import ast
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from auditor.packer.walk import children
+
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
@@ -83,7 +85,7 @@ class ScopeTree:
             yield from scope.bindings.values()
 
 
-class _Collector(ast.NodeVisitor):
+class _Collector:
     """Walk the tree once, recording scopes and sites; resolution follows when all bindings are known."""
 
     def __init__(self) -> None:
@@ -93,6 +95,20 @@ class _Collector(ast.NodeVisitor):
         self.sites: list[Site] = []
         self.star = False
         self.scope = self.builtins
+        named = {name: getattr(self, f"visit_{name}", None) for name in vars(ast)}
+        self.visits = {getattr(ast, name): visit for name, visit in named.items() if visit is not None}
+
+    def visit(self, node: ast.AST) -> None:
+        """Record a node, or what is below one of a kind that neither names anything nor opens a scope."""
+        known = self.visits.get(type(node))
+        if known is None:
+            self.below(node)
+        else:
+            known(node)
+
+    def below(self, node: ast.AST) -> None:
+        for child in children(node):
+            self.visit(child)
 
     def enter(self, kind: str, node: ast.AST) -> Scope:
         scope = Scope(kind, node, self.scope)
@@ -197,7 +213,7 @@ class _Collector(ast.NodeVisitor):
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         if node.name is not None:
             self.site(node, "name", True)
-        self.generic_visit(node)
+        self.below(node)
 
     def visit_Global(self, node: ast.Global) -> None:
         for index, name in enumerate(node.names):
@@ -212,7 +228,7 @@ class _Collector(ast.NodeVisitor):
     def visit_MatchAs(self, node: ast.MatchAs) -> None:
         if node.name is not None:
             self.site(node, "name", True)
-        self.generic_visit(node)
+        self.below(node)
 
     def visit_MatchStar(self, node: ast.MatchStar) -> None:
         if node.name is not None:
@@ -221,7 +237,7 @@ class _Collector(ast.NodeVisitor):
     def visit_MatchMapping(self, node: ast.MatchMapping) -> None:
         if node.rest is not None:
             self.site(node, "rest", True)
-        self.generic_visit(node)
+        self.below(node)
 
 
 def _spelled(site: Site) -> str:

@@ -189,18 +189,16 @@ class _Follower:
 
     def check_uses(self, tree: ast.Module) -> None:
         """Give up where the own path goes somewhere that is not known to leave the file's text alone."""
-        parents = {child: node for node in nodes(tree) for child in children(node)}
-        for node in parents:
-            user = parents[node]
+        for node, user in ((below, above) for above in nodes(tree) for below in children(above)):
             if not self.is_path(node) or self.is_path(user) or isinstance(getattr(node, "ctx", None), ast.Store):
                 continue
-            if not self._known_use(node, user, parents):
+            if not self._known_use(user):
                 self.problem = (
                     self.problem
                     or f"its own path is used in a way that is not followed (line {getattr(node, 'lineno', 0)})"
                 )
 
-    def _known_use(self, node: ast.AST, user: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    def _known_use(self, user: ast.AST) -> bool:
         if isinstance(user, ast.Attribute):
             return user.attr in HARMLESS or user.attr in READERS or user.attr in PATH_WRAPPERS
         if isinstance(user, ast.Call):

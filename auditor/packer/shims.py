@@ -80,10 +80,7 @@ def _digits_shim(stream: Stream, radix: int, traced: bool) -> Shim:
     for junk in range(256):
         data = stream.data + bytes([junk]) * (junk > 0)
         number = int.from_bytes(data, "big")
-        count, top = 0, 1
-        while top <= number:
-            top, count = top * radix, count + 1
-        literal = raw_literal(cm_coder.to_chars(number, radix, count))
+        literal = raw_literal(cm_coder.to_chars(number, radix, cm_coder.width(number, radix)))
         if literal is not None:
             break
     else:

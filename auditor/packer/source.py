@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from auditor.errors import FrontendError
 from auditor.frontend import compat, pep701
 from auditor.frontend.fstrings import scan
-from auditor.frontend.parse import decode
+from auditor.frontend.parse import decode, parse
 from auditor.limits import Limits
 from auditor.packer.pins import last_word
 from auditor.packer.shims import recognise
@@ -114,8 +114,8 @@ def read(raw: bytes, name: str, target: tuple[int, int], limits: Limits) -> Sour
         raise FrontendError(f"{name}:{first.span.line}:{first.span.column}: {first.message}{since}")
     if unpacked.opaque and raw is unpacked.payload.raw and len(unpacked.layers) > 1:
         notes.append(f"part of the shim could not be read: {unpacked.opaque[0].reason}")
-    try:
-        ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise FrontendError(f"{name} does not parse on this interpreter: {error}") from error
+    parsed = parse(text.encode())
+    if parsed.tree is None or parsed.requoted:
+        why = parsed.error or "its f-strings need a newer one"
+        raise FrontendError(f"{name} does not parse on this interpreter: {why}")
     return Source(text, (*notes, *more))

@@ -17,10 +17,18 @@ _LEAVES = frozenset(
 """Fields that never hold a node worth visiting."""
 
 
-_KINDS = [kind for kind in vars(ast).values() if isinstance(kind, type) and issubclass(kind, ast.AST)]
-_INNER = {kind: tuple(name for name in kind._fields if name not in _LEAVES) for kind in _KINDS}
+KINDS = tuple(kind for kind in vars(ast).values() if isinstance(kind, type) and issubclass(kind, ast.AST))
+"""Every class of nodes of this interpreter."""
+_INNER = {kind: tuple(name for name in kind._fields if name not in _LEAVES) for kind in KINDS}
 """Class of nodes -> its fields that can hold nodes."""
 _INNER[ast.Constant] = ()
+
+_SUITES: dict[type[ast.AST], tuple[str, ...]] = {
+    kind: tuple(name for name in inner if name in ("body", "handlers", "orelse", "finalbody", "cases"))
+    for kind, inner in _INNER.items()
+    if issubclass(kind, (ast.mod, ast.stmt, ast.excepthandler, ast.match_case))
+}
+"""Class of nodes that stand on lines of their own -> its fields that hold more of them."""
 
 
 def nodes(root: ast.AST) -> list[ast.AST]:
@@ -29,11 +37,40 @@ def nodes(root: ast.AST) -> list[ast.AST]:
     for node in found:
         for name in _INNER[type(node)]:
             value = getattr(node, name, None)
+            if value is None:
+                continue
             if type(value) is list:
                 found += [item for item in value if isinstance(item, ast.AST)]
             elif isinstance(value, ast.AST):
                 found.append(value)
     return found
+
+
+def statements(root: ast.AST) -> list[ast.AST]:
+    """Return what of `nodes(root)` stands on lines of its own: modules, statements, handlers and cases."""
+    found = [root]
+    for node in found:
+        for name in _SUITES[type(node)]:
+            found += getattr(node, name)
+    return found
+
+
+def suites(node: ast.AST) -> tuple[str, ...]:
+    """Return the fields of a node that hold statements, handlers or cases."""
+    return _SUITES[type(node)]
+
+
+def inner(node: ast.AST) -> tuple[str, ...]:
+    """Return the fields of a node that can hold nodes other than contexts and operators."""
+    return _INNER[type(node)]
+
+
+def place(root: ast.AST) -> None:
+    """Give every node without a position one, as compile() wants; which one says nothing."""
+    for node in nodes(root):
+        if "lineno" in node._attributes and not hasattr(node, "lineno"):
+            node.lineno = node.end_lineno = 1  # type: ignore[attr-defined]
+            node.col_offset = node.end_col_offset = 0  # type: ignore[attr-defined]
 
 
 def children(node: ast.AST) -> list[ast.AST]:

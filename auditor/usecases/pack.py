@@ -73,7 +73,11 @@ def load(path: Path, entry: str, target: tuple[int, int], limits: Limits = DEFAU
 
 
 def _common(text: str) -> int:
-    payload = base64.b85encode(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
+    raw = text.encode()
+    # A window that just holds the text: the preset's own takes 64 MB of tables, five times as long, to the same size.
+    window = max(4096, 1 << (len(raw) - 1).bit_length())
+    chain = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": window}]
+    payload = base64.b85encode(lzma.compress(raw, filters=chain))
     return len(payload) + len("import lzma as L,base64 as B\nexec(L.decompress(B.b85decode('')))")
 
 

@@ -17,6 +17,8 @@ from auditor.packer.walk import children, nodes
 PATH_WRAPPERS = frozenset(
     {"Path", "PurePath", "str", "fspath", "abspath", "realpath", "resolve", "absolute", "expanduser"}
 )
+PATHS = (ast.Name, ast.Attribute, ast.Subscript, ast.Call)
+"""Expressions that can stand for the own path."""
 READERS = frozenset({"read_text", "open"})
 HARMLESS = frozenset(
     [
@@ -141,12 +143,13 @@ class _Follower:
 
     def settle(self) -> None:
         """Propagate through assignments, `with` and calls of the script's own functions until nothing changes."""
-        steps = (ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.withitem, ast.Call)
-        self.nodes = [n for n in self.nodes if isinstance(n, steps)]
+        kinds = (ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.withitem, ast.Call)
+        self.nodes = [n for n in self.nodes if isinstance(n, kinds)]
+        steps = [n for n in self.nodes if not isinstance(n, ast.Call) or last_word(n.func) in self.functions]
         size = -1
         while size != len(self.paths) + len(self.texts) + len(self.files):
             size = len(self.paths) + len(self.texts) + len(self.files)
-            for node in self.nodes:
+            for node in steps:
                 self._step(node)
         if self.texts:
             self._check_unique()
@@ -164,7 +167,7 @@ class _Follower:
             self._call(node)
 
     def _bind(self, target: ast.AST, value: ast.AST) -> None:
-        name = self.key(target)
+        name = "" if isinstance(value, ast.Constant) else self.key(target)
         if not name:
             return
         if self.is_path(value):
@@ -190,7 +193,12 @@ class _Follower:
     def check_uses(self, tree: ast.Module) -> None:
         """Give up where the own path goes somewhere that is not known to leave the file's text alone."""
         for node, user in ((below, above) for above in nodes(tree) for below in children(above)):
-            if not self.is_path(node) or self.is_path(user) or isinstance(getattr(node, "ctx", None), ast.Store):
+            if (
+                not isinstance(node, PATHS)
+                or not self.is_path(node)
+                or self.is_path(user)
+                or isinstance(getattr(node, "ctx", None), ast.Store)
+            ):
                 continue
             if not self._known_use(user):
                 self.problem = (

@@ -2,8 +2,9 @@
 
 Usage: python benchmarks/pack_check.py DIR [--smoke] [--timeout S] [--rows ROWS.jsonl]
 
-Without --smoke: each packed file is unpacked statically, then decoded by every interpreter on PATH (3.10 to 3.13),
-which compiles the file and the text inside (its `exec` is replaced: no line of a submission runs).
+Without --smoke: each packed file is unpacked statically, the text inside is held against the original's tree after the
+declared transforms (equal bytecode but for a one-to-one renaming), then every interpreter on PATH (3.10 to 3.13)
+decodes the file and compiles it and the text (its `exec` is replaced: no line of a submission runs).
 With --smoke: original and packed file are loaded in the sandbox; for those whose original passes, the packed one must
 pass, decoded and as shipped, with the same settings and names of attributes (which is what state_dict keys are made
 of). Parameters are counted on the packed text with the names kept by which `pgolf smoke` finds the model.
@@ -21,19 +22,43 @@ from typing import Any
 from auditor.frontend.parse import parse
 from auditor.limits import DEFAULT_LIMITS
 from auditor.model.smoke import SmokeLevel, SmokeOutcome, SmokeReport
+from auditor.packer import alpha, passes, selfread
+from auditor.packer.facts import gather
 from auditor.packer.options import Level, PackOptions
+from auditor.packer.source import read
 from auditor.packer.verify import decode_elsewhere
 from auditor.unpack import unpack
 from auditor.usecases.pack import pack
 from auditor.usecases.smoke import SmokeOptions, smoke
 
 
-def everywhere(packed: Path) -> dict[str, Any]:
-    """Return which interpreters decoded and compiled a packed file."""
-    data = packed.read_bytes()
+def difference(original: bytes, inside: str) -> str:
+    """Return how the text differs from the original after the declared transforms, "" where only names do.
+
+    Whether self-reads were rewritten depends on the carrier, so either will do.
+    """
+    found = ""
+    for rewritten in (True, False):
+        tree = ast.parse(read(original, "train_gpt.py", (3, 10), DEFAULT_LIMITS).text)
+        facts = gather(tree)
+        if rewritten:
+            selfread.rewrite(tree)
+        tree, _, _ = passes.apply(tree, facts, ())
+        found = alpha.difference(alpha.flat(tree), inside)
+        if not found:
+            break
+    return found
+
+
+def everywhere(original: bytes, data: bytes) -> dict[str, Any]:
+    """Return which interpreters decoded and compiled a packed file, and whether it is still the same program."""
     unpacked = unpack(data, "train_gpt.py", lambda _: None, DEFAULT_LIMITS.unpack)
-    found = decode_elsewhere(data, unpacked.payload.raw)
-    return {d.version: d.ok or d.detail for d in found} | {"static": len(unpacked.layers) > 1 and not unpacked.opaque}
+    if len(unpacked.layers) == 1 or any(o.span.layer == 0 for o in unpacked.opaque):
+        return {"static": False}
+    inside = unpacked.layers[1].raw
+    found = decode_elsewhere(data, inside)
+    row: dict[str, Any] = {"static": True, "difference": difference(original, inside.decode())}
+    return row | {d.version: d.ok or d.detail for d in found}
 
 
 LOOKED_FOR = ["args", "h", "hp", "hparams", "cfg", "config", "params", "opt", "a", "device", "rank", "world_size"]
@@ -110,7 +135,10 @@ def main() -> int:
         if packed.name in done:
             continue
         original = chosen.folder / f"{packed.name.split('.')[0]}.original"
-        row = compare(original, packed, chosen.timeout) if chosen.smoke else everywhere(packed)
+        if chosen.smoke:
+            row = compare(original, packed, chosen.timeout)
+        else:
+            row = everywhere(original.read_bytes(), packed.read_bytes())
         with chosen.rows.open("a") as file:
             file.write(json.dumps({"file": packed.name} | row) + "\n")
         print(packed.name, row, flush=True)

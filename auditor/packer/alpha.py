@@ -7,10 +7,13 @@ mistake."""
 
 from __future__ import annotations
 
+import ast
 import dis
 import re
 from collections.abc import Iterator
 from types import CodeType
+
+from auditor.packer.walk import nodes
 
 WORD = re.compile(r"[^\W\d]\w*")
 NOISE = frozenset(
@@ -198,9 +201,21 @@ class _Walk:
         return ""
 
 
-def difference(old: str | CodeType, new: str) -> str:
-    """Return the first way in which `new` is not a renaming of `old` (text or code), "" where it is one."""
-    left = compile(old, "<old>", "exec", dont_inherit=True) if isinstance(old, str) else old
-    right = compile(new, "<new>", "exec", dont_inherit=True)
+def flat(source: str | ast.Module) -> CodeType:
+    """Compile a text or a tree as if all of it stood on one line; a tree loses its positions.
+
+    Where lines end decides which jumps the compiler copies, and says nothing about what a script does.
+    """
+    tree = ast.parse(source) if isinstance(source, str) else source
+    for node in nodes(tree):
+        if "lineno" in node._attributes:
+            node.lineno = node.end_lineno = 1  # type: ignore[attr-defined]
+            node.col_offset = node.end_col_offset = 0  # type: ignore[attr-defined]
+    return compile(tree, "<flat>", "exec", dont_inherit=True)
+
+
+def difference(old: str | CodeType, new: str | CodeType) -> str:
+    """Return the first way in which `new` is not a renaming of `old` (text or code by `flat`), "" where it is one."""
     walk = _Walk()
+    left, right = (flat(side) if isinstance(side, str) else side for side in (old, new))
     return walk.same(left, right, False) or walk.unexplained()

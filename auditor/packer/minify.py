@@ -14,8 +14,8 @@ from auditor.packer import alpha, naming, passes, pins, scopes, selfread
 from auditor.packer.facts import Facts, gather
 from auditor.packer.options import Level, PackOptions
 from auditor.packer.passes import Withheld
-from auditor.packer.printing import print_tree
-from auditor.packer.walk import place, statements
+from auditor.packer.printing import print_and_parse, print_tree
+from auditor.packer.walk import statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,10 @@ def _renamed(
         renaming = naming.choose(scoped, style)
         renaming.apply()
         try:
-            text = print_tree(tree, newer)
+            text, parsed = print_and_parse(tree, newer)
         finally:
             renaming.undo()
-        if not alpha.difference(plain, text):
+        if not alpha.difference(plain, alpha.flat(parsed)):
             found.append((style, text))
     return found
 
@@ -94,9 +94,7 @@ def minify(source: str, options: PackOptions) -> list[Minified]:
     results: list[Minified] = []
     typed = _typed_params(tree)
     if "rename" not in options.skip and not typed:
-        place(tree)
-        proof = compile(tree, "<plain>", "exec", dont_inherit=True)
-        found = _renamed(tree, proof, gather(tree), options, requote)
+        found = _renamed(tree, alpha.flat(tree), gather(tree), options, requote)
         results = [Minified(t, (*applied, f"rename ({s})"), withheld, reads, traced) for s, t in found]
         if len(found) < len(_styles(options)):
             withheld = (*withheld, Withheld("rename", "a renaming did not pass the bytecode proof"))

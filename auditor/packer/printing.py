@@ -104,16 +104,21 @@ def portable(text: str) -> str:
 
 def print_tree(tree: ast.Module, requote: bool) -> str:
     """Print `tree` as briefly as the printer can; raise FrontendError where the text would not mean the same."""
+    return print_and_parse(tree, requote)[0]
+
+
+def print_and_parse(tree: ast.Module, requote: bool) -> tuple[str, ast.Module]:
+    """Print `tree` and return the text with the tree that it parses to, which is equal to `tree`."""
     printer = _Printer()
     printer(tree)
     text = portable(str(printer.code)) if requote else str(printer.code)
     try:
-        same = same_tree(ast.parse(text), tree)
+        parsed = ast.parse(text)
     except (SyntaxError, ValueError) as error:
         raise FrontendError(f"the printed script does not parse: {error}") from error
-    if not same:
+    if not same_tree(parsed, tree):
         raise FrontendError("the printed script differs from the tree it was printed from")
-    return text if text.endswith("\n") or not text else text + "\n"
+    return text if text.endswith("\n") or not text else text + "\n", parsed
 
 
 def escape(text: str) -> str | None:

@@ -65,14 +65,6 @@ def inner(node: ast.AST) -> tuple[str, ...]:
     return _INNER[type(node)]
 
 
-def place(root: ast.AST) -> None:
-    """Give every node without a position one, as compile() wants; which one says nothing."""
-    for node in nodes(root):
-        if "lineno" in node._attributes and not hasattr(node, "lineno"):
-            node.lineno = node.end_lineno = 1  # type: ignore[attr-defined]
-            node.col_offset = node.end_col_offset = 0  # type: ignore[attr-defined]
-
-
 def children(node: ast.AST) -> list[ast.AST]:
     """Return the nodes directly below, without contexts and operators."""
     found: list[ast.AST] = []

@@ -38,3 +38,11 @@ def test_anything_else_is_refused(old: str, new: str) -> None:
     """Swapped operands, merged names, attributes, keywords, strings, imports, jumps and signatures are seen."""
     assert difference(old, new)
     assert difference(old, old) == ""
+
+
+def test_line_ends_do_not_count() -> None:
+    """The compiler copies jumps by where lines end: the same script on fewer lines is still the same."""
+    spread = "def f(a):\n\treturn [\n\t\tx\n\t\tfor x in a\n\t\tif x\n\t\tand (\n\t\t\tx>1\n\t\t\tor x<2\n\t\t)\n\t]\n"
+    joined = "def f(b):\n\treturn [y for y in b if y and (y>1 or y<2)]\n"
+    assert difference(spread, joined) == ""
+    assert difference(spread, joined.replace(" or ", " and "))

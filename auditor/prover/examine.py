@@ -2,79 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from auditor.errors import PgolfError
 from auditor.intake.metric_lines import metrics_in
-from auditor.limits import ProverLimits
 from auditor.prover import causality, counting, data, normalise, plan
-from auditor.prover.confine import execute
-from auditor.prover.job import Miniature, Script, Variant, sandbox_files
+from auditor.prover.job import Miniature, Variant
 from auditor.prover.locate import MetricLine, Site, find_site, metric_lines
-from auditor.prover.runlog import ResultError, RunLog, decode
+from auditor.prover.runlog import RunLog
+from auditor.prover.session import Session, Undecided
 from auditor.prover.witness import Witness
 
-Progress = Callable[[str], None]
 NEAR = 32
 """Scores after the first changed token that may tie by chance before the suffix run shows a difference."""
-
-
-class Undecided(PgolfError):
-    """Nothing can be concluded, for a reason with a stable name."""
-
-    def __init__(self, reason_class: str, message: str) -> None:
-        self.reason_class = reason_class
-        super().__init__(message)
-
-
-@dataclass(slots=True)
-class Session:
-    """What all examinations of one script share."""
-
-    script: Script
-    limits: ProverLimits
-    conditions: frozenset[str]
-    headline: str | None
-    """Name of the claimed number's log line, where the logs have one."""
-    progress: Progress
-    deadline: float
-    confinement: str = ""
-    cpu_seconds: float = 0.0
-    keep: Callable[[str, dict[str, bytes]], None] | None = None
-    left_out: tuple[str, ...] = ()
-    """Settings deduced from logs under which the script crashed."""
-
-    def left(self) -> float:
-        return self.deadline - time.monotonic()
-
-    def run(
-        self, what: str, mini: Miniature, variants: Sequence[Variant], only: Sequence[int] | None = None
-    ) -> dict[str, RunLog]:
-        """Run a job and decode its results. Raises Undecided when time is up or nothing came back."""
-        wall = min(self.left(), 3.0 * self.limits.run_seconds)
-        if wall < 5:
-            raise Undecided("budget", "the time budget was used up")
-        self.progress(f"{what}: {mini.targets} tokens, seed {mini.seed}")
-        limits = self.limits
-        seconds = 0.9 * wall if any(v.branches for v in variants) else min(limits.run_seconds, 0.9 * wall)
-        files, nonce = sandbox_files(self.script, mini, variants, seconds, limits.result_bytes, only)
-        if self.keep is not None:
-            self.keep(f"{what}-{mini.targets}-{mini.seed}".replace(" ", "-"), files)
-        job = execute(files, nonce, wall, limits)
-        self.confinement = job.confinement
-        self.cpu_seconds += job.cpu_seconds
-        logs: dict[str, RunLog] = {}
-        for name, body in job.results.items():
-            try:
-                logs[name] = decode(body, 2 * limits.result_bytes)
-            except ResultError:
-                continue
-        return logs
 
 
 @dataclass(slots=True)
@@ -86,6 +28,8 @@ class Examination:
     site: Site
     headline: bool | None
     order: causality.Causality | None = None
+    probes: list[causality.Probe] = field(default_factory=list)
+    """Of the single-token tests."""
     sums: list[normalise.Sum] = field(default_factory=list)
     leak: Witness | None = None
     excess: Witness | None = None
@@ -195,8 +139,11 @@ def order_tests(session: Session, found: Examination, suffix: np.ndarray) -> Non
         own_order_sums(session, found)
 
 
-def own_order_tests(session: Session, found: Examination, suffix: causality.Probe) -> None:
-    """Judge order by whole runs: a block of tokens against the suffix, which may settle a leak, then single tokens."""
+def own_order_tests(session: Session, found: Examination, suffix: causality.Probe, forks: bool = True) -> None:
+    """Judge order by a whole run on a changed block against the suffix, which may settle a leak, then single tokens.
+
+    `forks`: try to change single tokens in forks first; whole runs are dearer.
+    """
     block = Variant("block", plan.block_changes(found.mini))
     logs = session.run("whole runs", found.mini, (block,), only=[found.site.key])
     probe = block_probe(logs, found, "block", int(found.mini.stream.size * plan.BLOCK))
@@ -204,9 +151,40 @@ def own_order_tests(session: Session, found: Examination, suffix: causality.Prob
     if found.leak is not None:
         found.order = causality.Causality(False, "unknown", found.leak)
         return
-    probes = full_probes(session, found, dict(list(plan.single_changes(found.mini).items())[-4:]))
-    found.order = causality.judge(probes, found.site.values, found.site.owners, found.mini.targets)
+    found.probes = forked_probes(session, found, suffix) if forks else []
+    if found.deterministic is False:
+        return
+    found.probes = found.probes or full_probes(session, found, plan.late_changes(found.mini))
+    found.order = causality.judge(found.probes, found.site.values, found.site.owners, found.mini.targets)
     found.leak = found.order.witness
+
+
+def forked_probes(session: Session, found: Examination, suffix: causality.Probe) -> list[causality.Probe]:
+    """Change single tokens in forks that run to the end of the evaluation; none where forks do not match whole runs."""
+    branches = tuple(plan.causality_branches(found.mini, found.site, False))
+    logs = session.run("fork", found.mini, (Variant("again", {}, branches),), only=[found.site.key])
+    compare_repeat(found, logs)
+    if found.deterministic is False or not forks_valid(found, logs, suffix):
+        return []
+    probes = probes_of(logs, found)
+    return probes if all(p.values is not None and p.values.size >= found.site.values.size for p in probes) else []
+
+
+def compare_repeat(found: Examination, logs: dict[str, RunLog]) -> None:
+    """Note whether the run from which others were forked gave the scores of the first one."""
+    main = logs.get("again/main")
+    repeat = None if main is None else entries_of(main, found.site)
+    found.deterministic = None if repeat is None else bool(np.array_equal(repeat, found.site.values))
+
+
+def forks_valid(found: Examination, logs: dict[str, RunLog], suffix: causality.Probe) -> bool:
+    """Say whether the fork with the suffix changed gave, as far as it ran, what the whole run on changed files gave."""
+    forked = entries_of(logs["again/suffix"], found.site) if "again/suffix" in logs else None
+    assert suffix.values is not None
+    valid = forked is not None and forked.size > 0 and np.array_equal(*plan.values_until(suffix.values, forked))
+    if not valid:
+        found.notes.append("forks before the evaluation did not match whole runs; tokens were changed from the start")
+    return bool(valid)
 
 
 def leaks_again(session: Session, mini: Miniature) -> bool:
@@ -246,19 +224,14 @@ def stream_tests(session: Session, found: Examination, suffix: causality.Probe) 
     own = plan.own_in_stream_order(mini, site) if "c2" in session.conditions else {}
     branches = (*plan.causality_branches(mini, site, True), *plan.sum_branches(mini, site, own))
     again = session.run("fork", mini, (Variant("again", {}, branches),), only=[site.key])
-    main = again.get("again/main")
-    repeat = None if main is None else entries_of(main, site)
-    found.deterministic = None if repeat is None else bool(np.array_equal(repeat, site.values))
+    compare_repeat(found, again)
     if found.deterministic is False:
         return
-    forked = entries_of(again["again/suffix"], site) if "again/suffix" in again else None
-    assert suffix.values is not None
-    valid = forked is not None and forked.size > 0 and np.array_equal(*plan.values_until(suffix.values, forked))
-    if not valid:
-        found.notes.append("forks before the evaluation did not match whole runs; tokens were changed from the start")
-        own_order_tests(session, found, suffix)
+    if not forks_valid(found, again, suffix):
+        own_order_tests(session, found, suffix, forks=False)
         return
-    found.order = causality.judge(probes_of(again, found), site.values, site.owners, mini.targets)
+    found.probes = probes_of(again, found)
+    found.order = causality.judge(found.probes, site.values, site.owners, mini.targets)
     found.leak = found.order.witness
     if found.leak is None and found.order.order == "stream":
         sum_tests(found, again, own)
@@ -331,7 +304,7 @@ def sum_tests(found: Examination, logs: dict[str, RunLog], own: dict[int, int]) 
             values = None if log is None else entries_of(log, site)
             if values is not None and values.size > element:
                 runs[token] = values
-        if not runs:
+        if not runs or not early_enough(found, position, element, runs):
             continue
         size = Counter(v.size for v in runs.values()).most_common(1)[0][0]
         cut = {t: v[:size] for t, v in runs.items() if v.size >= size}
@@ -340,6 +313,18 @@ def sum_tests(found: Examination, logs: dict[str, RunLog], own: dict[int, int]) 
         found.sums.append(total)
         found.leak = found.leak or causality.earlier_than_own(position, was, total.first, total.owners)
         found.excess = found.excess or normalise.judge(total, element)
+
+
+def early_enough(found: Examination, position: int, element: int, runs: dict[int, np.ndarray]) -> bool:
+    """Say whether a fork that changed `position` gave, `element` included, what the single-token test gave.
+
+    One that comes after the batch was fetched changes some of what is computed from the token and not the rest.
+    """
+    for probe in found.probes:
+        other = runs.get(probe.now) if probe.position == position else None
+        if other is not None and probe.values is not None and probe.values.size > element:
+            return bool(np.array_equal(*plan.values_until(probe.values, other)))
+    return False
 
 
 def coverage_of(found: Examination) -> tuple[int, int] | None:

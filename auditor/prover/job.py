@@ -103,7 +103,13 @@ def miniature(shape: Shape, targets: int, seed: int) -> Miniature:
     return Miniature(shape, tokenizer, data.make_stream(tokenizer, targets * shape.scale, seed), seed)
 
 
-def sandbox_files(
+def harness_files() -> dict[str, bytes]:
+    """Return the code that a box runs, by path below its scratch."""
+    files = {f"harness/auditor/prover/child/{path.name}": path.read_bytes() for path in sorted(CHILD.glob("*.py"))}
+    return files | {"harness/auditor/__init__.py": b"", "harness/auditor/prover/__init__.py": b""}
+
+
+def job_files(
     script: Script,
     mini: Miniature,
     variants: Sequence[Variant],
@@ -111,7 +117,7 @@ def sandbox_files(
     result_bytes: int,
     only: Sequence[int] | None = None,
 ) -> tuple[dict[str, bytes], str]:
-    """Return the files of the scratch by path, and the nonce that the job must give back."""
+    """Return the files of a job by path, and the nonce that it must give back."""
     nonce, hook = secrets.token_hex(16), "_" + secrets.token_hex(6)
     vocab = str(mini.tokenizer.vocab)
     job = {
@@ -124,7 +130,6 @@ def sandbox_files(
         "table": table_of_width(mini.shape.width),
         "stubs": STUBS,
         "real_halves": mini.shape.real_halves,
-        "torch": any("torch" in text for text in (script.source, *script.helpers.values())),
         "helpers": sorted(script.helpers),
         "sidecar": wants_sidecar(script),
         "seconds": seconds,
@@ -134,9 +139,7 @@ def sandbox_files(
         "only": None if only is None else list(only),
         "variants": [variant_json(v) for v in variants],
     }
-    files = {f"harness/auditor/prover/child/{path.name}": path.read_bytes() for path in sorted(CHILD.glob("*.py"))}
-    files |= {"harness/auditor/__init__.py": b"", "harness/auditor/prover/__init__.py": b""}
-    files["job.json"] = json.dumps(job).encode()
+    files = {"job.json": json.dumps(job).encode()}
     files["payload.py"] = script.source.encode("utf-8", "surrogatepass")
     files["submission/" + script.name] = b""
     files |= {f"helpers/{name}.py": text.encode() for name, text in script.helpers.items()}

@@ -10,14 +10,14 @@ from auditor.prover import data
 from auditor.prover.job import Branch, Miniature, Variant
 from auditor.prover.locate import Site
 
-CLUSTERS = (0.31, 0.62, 0.9)
+CLUSTERS = (0.4, 0.65, 0.88)
 """Places of the single-token tests, as shares of the stream; each tests two neighbours."""
 SUFFIX = 0.5
 """From here on the suffix test changes every token."""
 BLOCK = 0.1
 """From here up to the suffix the block test changes every token."""
-SUM_SHARES = (0.92, 0.8, 0.68, 0.5)
-"""Where, beside the last position, the vocabulary is summed: late, so that caches are filled."""
+ROOM = 200
+"""Positions after a place among which one behind a known context is looked for."""
 BATCH_GAP = 32
 """Moments between two logged entries from which on a forward pass lies between them, or half the largest gap of a small
 model: windows of one batch were 7 to 9 apart in the scripts looked at, batches 24 to 436."""
@@ -43,35 +43,52 @@ def block_changes(mini: Miniature) -> dict[int, int]:
 
 
 def single_changes(mini: Miniature) -> dict[int, int]:
-    """Return position -> other token for the single-token tests: pairs of neighbours inside documents."""
-    places: list[int] = []
+    """Return position -> other token for the single-token tests: the last token, and pairs of neighbours.
+
+    The pairs lie inside documents, where possible behind a context that was seen before.
+    """
+    stream, last = mini.stream, int(mini.stream.size) - 1
+    known = seen_before(stream)
+    places = [last]
     for share in CLUSTERS:
-        start = int(mini.stream.size * share)
-        places += next(
-            [p, p + 1] for p in range(start, mini.stream.size - 2) if not (mini.stream[p - 2 : p + 3] == data.BOS).any()
-        )
+        inside = [
+            p
+            for p in range(int(stream.size * share), min(int(stream.size * share) + ROOM, last - 1))
+            if not (stream[p - 2 : p + 3] == data.BOS).any()
+        ]
+        first = next((p for p in inside if p in known), inside[0])
+        places += [first, first + 1]
     found: dict[int, int] = {}
     for p in places:
-        found |= data.other_tokens(mini.tokenizer, mini.stream, range(p, p + 1), 7 * p + mini.seed)
+        found |= data.other_tokens(mini.tokenizer, stream, range(p, p + 1), 7 * p + mini.seed)
     return found
 
 
-def sum_positions(mini: Miniature) -> list[int]:
-    """Return the positions whose vocabulary is summed: the last one, and late ones whose context was seen before."""
-    stream = mini.stream
-    last = int(stream.size) - 1
+def seen_before(stream: np.ndarray) -> set[int]:
+    """Return the positions whose context has occurred twice before: where count models act."""
     seen: dict[tuple[int, ...], int] = {}
-    repeated: list[int] = []
-    for p in range(CONTEXT, last):
+    found = set()
+    for p in range(CONTEXT, int(stream.size)):
         context = tuple(int(t) for t in stream[p - CONTEXT : p])
-        if seen.get(context, 0) >= 2 and data.BOS not in context and stream[p] != data.BOS:
-            repeated.append(p)
+        if seen.get(context, 0) >= 2 and data.BOS not in context:
+            found.add(p)
         seen[context] = seen.get(context, 0) + 1
-    out = [last] if stream[last] != data.BOS else []
-    for share in SUM_SHARES:
-        near = [p for p in repeated if p >= share * stream.size]
-        out += near[:1]
-    return out
+    return found
+
+
+def late_changes(mini: Miniature) -> dict[int, int]:
+    """Return the last two pairs of the single-token tests: where runs go on to the end, fewer have to do."""
+    return dict(list(single_changes(mini).items())[-4:])
+
+
+def sum_positions(mini: Miniature) -> list[int]:
+    """Return the positions whose vocabulary is summed: of the single-token tests the last token, and one of each pair.
+
+    A fork just before the batch that scores such a position is believed only if it gives the score that the
+    single-token test, which forks before the evaluation, gave.
+    """
+    singles = single_changes(mini)
+    return [p for p in reversed(singles) if p + 1 in singles or p == int(mini.stream.size) - 1]
 
 
 def first_job(mini: Miniature) -> tuple[Variant, ...]:
@@ -86,7 +103,7 @@ def causality_branches(mini: Miniature, site: Site, stream_order: bool) -> Itera
     """
     start = suffix_start(mini)
     yield Branch("suffix", site.start, suffix_changes(mini), site.key, stop_at(site, start - 1, stream_order))
-    for position, token in single_changes(mini).items():
+    for position, token in (single_changes(mini) if stream_order else late_changes(mini)).items():
         stop = stop_at(site, position - 1, stream_order)
         yield Branch(f"single-{position}", site.start, {position: token}, site.key, stop)
 

@@ -15,6 +15,7 @@ from auditor.prover.confine import JobFailed
 from auditor.prover.job import Script, Shape, miniature
 from auditor.prover.outcome import Outcome
 from auditor.prover.proof import Condition, MetricTested, Proof
+from auditor.prover.session import Session, Undecided
 
 CONDITIONS = frozenset({"c1", "c2", "c3", "c4"})
 SMALL = Shape("small")
@@ -44,13 +45,25 @@ def prove(
     limits = limits or ProverLimits()
     started = time.monotonic()
     total = budget or limits.budget_seconds
-    session = ex.Session(script, limits, conditions, headline, progress, started + total, keep=keeper(keep))
+    with Session(script, limits, conditions, headline, progress, started + total, keep=keeper(keep)) as session:
+        proof = proved(session, seeds, started)
+    return replace(
+        proof,
+        confinement=session.confinement,
+        seconds=time.monotonic() - started,
+        cpu_seconds=session.cpu_seconds,
+    )
+
+
+def proved(session: Session, seeds: int, started: float) -> Proof:
+    """Run everything that the time of `session` allows."""
+    limits = session.limits
     try:
         found, shape = climb(session)
-    except ex.Undecided as reason:
-        return undecided(session, reason.reason_class, str(reason), started)
+    except Undecided as reason:
+        return Proof(Outcome.UNDECIDED, reason.reason_class, str(reason))
     except (JobFailed, BudgetExceeded) as problem:
-        return undecided(session, "budget" if session.left() < 5 else "sandbox", str(problem), started)
+        return Proof(Outcome.UNDECIDED, "budget" if session.left() < 5 else "sandbox", str(problem))
     sizes = [limits.targets]
     confirmed = confirm(session, found, shape, limits.targets, seeds)
     if confirmed is None and worth_larger(session, found, started):
@@ -60,7 +73,7 @@ def prove(
             if larger.leak or larger.excess:
                 found = larger
                 confirmed = confirm(session, found, shape, limits.targets_large, seeds)
-    return conclude(session, found, shape, tuple(sizes), confirmed, started)
+    return conclude(session, found, shape, tuple(sizes), confirmed)
 
 
 def keeper(folder: Path | None) -> Callable[[str, dict[str, bytes]], None] | None:
@@ -77,7 +90,7 @@ def keeper(folder: Path | None) -> Callable[[str, dict[str, bytes]], None] | Non
     return write
 
 
-def climb(session: ex.Session) -> tuple[ex.Examination, Shape]:
+def climb(session: Session) -> tuple[ex.Examination, Shape]:
     """Try the small shape, then what its failure asks for, then fewer deduced settings.
 
     The first failure is reported when none reaches the metric.
@@ -87,8 +100,8 @@ def climb(session: ex.Session) -> tuple[ex.Examination, Shape]:
     while True:
         try:
             return ex.examine(session, miniature(shape, session.limits.targets, 1)), shape
-        except (ex.Undecided, JobFailed) as reason:
-            crashed = isinstance(reason, ex.Undecided) and reason.reason_class in ("crash", "missing-file")
+        except (Undecided, JobFailed) as reason:
+            crashed = isinstance(reason, Undecided) and reason.reason_class in ("crash", "missing-file")
             following = next_shape(str(reason), shape) if crashed else None
             first = first or reason
             session.progress(f"{shape.name}: {reason}")
@@ -102,7 +115,7 @@ def climb(session: ex.Session) -> tuple[ex.Examination, Shape]:
             shape = following
 
 
-def leave_out(session: ex.Session, names: frozenset[str]) -> None:
+def leave_out(session: Session, names: frozenset[str]) -> None:
     """Go on without the settings `names`, which were deduced and not given by a run command."""
     script = session.script
     session.progress(f"without settings deduced from logs: {len(names)}")
@@ -121,15 +134,15 @@ def next_shape(error: str, tried: Shape) -> Shape | None:
     return next((shape for pattern, shape in LADDER if re.search(pattern, error, re.IGNORECASE)), None)
 
 
-def repeat(session: ex.Session, shape: Shape, targets: int, seed: int) -> ex.Examination | None:
+def repeat(session: Session, shape: Shape, targets: int, seed: int) -> ex.Examination | None:
     """Examine another miniature of the same shape; None where that cannot be done."""
     try:
         return ex.examine(session, miniature(shape, targets, seed))
-    except (ex.Undecided, JobFailed):
+    except (Undecided, JobFailed):
         return None
 
 
-def confirm(session: ex.Session, found: ex.Examination, shape: Shape, targets: int, seeds: int) -> bool | None:
+def confirm(session: Session, found: ex.Examination, shape: Shape, targets: int, seeds: int) -> bool | None:
     """Return whether a second seed shows the same violation; None where there is none to confirm."""
     if not (found.leak or found.excess):
         return None
@@ -139,13 +152,13 @@ def confirm(session: ex.Session, found: ex.Examination, shape: Shape, targets: i
         if found.leak and found.leak.kind == "shared by blocks":
             return ex.leaks_again(session, miniature(shape, targets, 2))
         second = ex.examine(session, miniature(shape, targets, 2))
-    except (ex.Undecided, JobFailed) as reason:
+    except (Undecided, JobFailed) as reason:
         found.notes.append(f"the second seed could not be run: {reason}")
         return False
     return bool(second.leak) if found.leak else bool(second.excess)
 
 
-def worth_larger(session: ex.Session, found: ex.Examination, started: float) -> bool:
+def worth_larger(session: Session, found: ex.Examination, started: float) -> bool:
     """Return True when the time left allows the larger stream."""
     if "c2" not in session.conditions and "c1" not in session.conditions:
         return False
@@ -156,21 +169,9 @@ def worth_larger(session: ex.Session, found: ex.Examination, started: float) -> 
     return found.deterministic is not False and session.left() > spent * scale / 2
 
 
-def undecided(session: ex.Session, reason_class: str, reason: str, started: float) -> Proof:
-    return Proof(
-        Outcome.UNDECIDED,
-        reason_class,
-        reason,
-        confinement=session.confinement,
-        seconds=time.monotonic() - started,
-        cpu_seconds=session.cpu_seconds,
-    )
-
-
 def conclude(
-    session: ex.Session, found: ex.Examination, shape: Shape, sizes: tuple[int, ...], confirmed: bool | None,
-    started: float,
-) -> Proof:  # fmt: skip
+    session: Session, found: ex.Examination, shape: Shape, sizes: tuple[int, ...], confirmed: bool | None
+) -> Proof:
     """Turn what was found into one outcome."""
     outcome, reason_class, reason = outcome_of(session, found, confirmed)
     site = found.site
@@ -191,21 +192,18 @@ def conclude(
         stubs=found.log.stubs,
         kernels_skipped=found.log.launches,
         coverage=ex.coverage_of(found),
-        confinement=session.confinement,
-        seconds=time.monotonic() - started,
-        cpu_seconds=session.cpu_seconds,
         notes=(*found.notes, *left_out_note(session)),
     )  # fmt: skip
 
 
-def left_out_note(session: ex.Session) -> tuple[str, ...]:
+def left_out_note(session: Session) -> tuple[str, ...]:
     if not session.left_out:
         return ()
     names = ", ".join(session.left_out[:12]) + (", ..." if len(session.left_out) > 12 else "")
     return (f"left at the code's defaults, as the script crashed under what logs say of them: {names}",)
 
 
-def outcome_of(session: ex.Session, found: ex.Examination, confirmed: bool | None) -> tuple[Outcome, str, str]:
+def outcome_of(session: Session, found: ex.Examination, confirmed: bool | None) -> tuple[Outcome, str, str]:
     """Return (outcome, reason class, reason)."""
     if found.deterministic is False:
         return Outcome.NONDETERMINISTIC, "nondeterministic", "two equal runs gave different scores"
@@ -233,7 +231,7 @@ def outcome_of(session: ex.Session, found: ex.Examination, confirmed: bool | Non
     return clean_or_not(session, found, coverage.note)
 
 
-def clean_or_not(session: ex.Session, found: ex.Examination, note: str) -> tuple[Outcome, str, str]:
+def clean_or_not(session: Session, found: ex.Examination, note: str) -> tuple[Outcome, str, str]:
     order = found.order
     if found.headline is False:
         return (
@@ -250,7 +248,7 @@ def clean_or_not(session: ex.Session, found: ex.Examination, note: str) -> tuple
     return Outcome.CLEAN_IN_MINIATURE, "", "no violation in the code that ran" + (f" ({note})" if note else "")
 
 
-def conditions_of(session: ex.Session, found: ex.Examination) -> list[Condition]:
+def conditions_of(session: Session, found: ex.Examination) -> list[Condition]:
     """Describe every tested condition in one sentence each."""
     rows: list[Condition] = []
     if session.conditions & {"c1", "c3"}:

@@ -75,18 +75,25 @@ class RunLog:
     """Function -> (statements, of these executed)."""
 
 
-def frames(report: bytes) -> dict[str, bytes]:
-    """Split the report channel into results by name; a cut last one is dropped."""
-    out: dict[str, bytes] = {}
-    at = 0
-    while at + FRAME_HEADER <= len(report):
-        name, body = int.from_bytes(report[at : at + 4], "little"), int.from_bytes(report[at + 4 : at + 8], "little")
-        start = at + FRAME_HEADER
-        if start + name + body > len(report):
-            break
-        out[report[start : start + name].decode("utf-8", "replace")] = report[start + name : start + name + body]
-        at = start + name + body
-    return out
+class Frames:
+    """Splits what comes over the report channel into results by name; a cut last one is left out."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, bytes] = {}
+        self._rest = bytearray()
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the channel."""
+        rest = self._rest
+        rest += chunk
+        while len(rest) >= FRAME_HEADER:
+            name, body = int.from_bytes(rest[:4], "little"), int.from_bytes(rest[4:8], "little")
+            end = FRAME_HEADER + name + body
+            if end > len(rest):
+                return
+            label = bytes(rest[FRAME_HEADER : FRAME_HEADER + name]).decode("utf-8", "replace")
+            self.found[label] = bytes(rest[FRAME_HEADER + name : end])
+            del rest[:end]
 
 
 def decode(body: bytes, limit: int) -> RunLog:

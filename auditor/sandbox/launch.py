@@ -100,7 +100,7 @@ def _execute(request: SandboxRequest, level: SandboxLevel, able: Capabilities, r
         keep = [payload, *(pipes.write[name] for name in ("report", "actions", "control"))]
         process = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if request.dialogue is None else request.dialogue.stdin,
             stdout=pipes.write["stdout"],
             stderr=pipes.write["stderr"],
             pass_fds=keep,
@@ -114,7 +114,7 @@ def _execute(request: SandboxRequest, level: SandboxLevel, able: Capabilities, r
     finally:
         os.close(payload)
         pipes.close(pipes.write)
-    pump = Pump(pipes.read, _caps(request))
+    pump = Pump(pipes.read, _caps(request), request.dialogue)
     try:
         overflow = pump.drain(request.limits.wall_seconds + request.limits.grace_seconds)
     finally:

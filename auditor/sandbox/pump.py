@@ -6,6 +6,8 @@ import os
 import selectors
 import time
 
+from auditor.sandbox.request import Dialogue
+
 _CHUNK = 1 << 16
 _SETTLE_SECONDS = 5.0
 
@@ -13,10 +15,11 @@ _SETTLE_SECONDS = 5.0
 class Pump:
     """Bytes read so far by channel name in `data`; never more than the cap of the channel."""
 
-    def __init__(self, ends: dict[str, int], caps: dict[str, int]) -> None:
+    def __init__(self, ends: dict[str, int], caps: dict[str, int], dialogue: Dialogue | None = None) -> None:
         self.data: dict[str, bytearray] = {name: bytearray() for name in ends}
         self.seconds = 0.0
-        self._ends, self._caps = ends, caps
+        self._ends, self._caps, self._dialogue = ends, caps, dialogue
+        self._passed = 0
 
     def drain(self, seconds: float) -> str | None:
         """Read until every writer is gone. Return None, "wall time", or the name of the channel that overflowed.
@@ -31,18 +34,28 @@ class Pump:
                 self.seconds = time.monotonic() - started
                 if self.seconds > seconds:
                     return "wall time"
+                if self._dialogue is not None and self._dialogue.abandoned():
+                    return "abandoned"
                 for key, _ in selector.select(min(1.0, seconds)):
                     chunk = os.read(key.fd, _CHUNK)
                     name = str(key.data)
                     if not chunk:
                         selector.unregister(key.fd)
                         continue
-                    room = self._caps[name] - len(self.data[name])
-                    self.data[name] += chunk[:room]
-                    if len(chunk) > room:
+                    if not self._take(name, chunk):
                         return name
         self.seconds = time.monotonic() - started
         return None
+
+    def _take(self, name: str, chunk: bytes) -> bool:
+        """Keep or pass on `chunk`; return False where it exceeds the cap of its channel."""
+        if name == "report" and self._dialogue is not None:
+            self._passed += len(chunk)
+            self._dialogue.received(chunk)
+            return self._passed <= self._caps[name]
+        room = self._caps[name] - len(self.data[name])
+        self.data[name] += chunk[:room]
+        return len(chunk) <= room
 
     def settle(self) -> None:
         """Wait until every writer is gone after a kill, throwing away what they still sent.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from types import MappingProxyType
@@ -37,6 +37,18 @@ class Runtime:
 
 
 @dataclass(frozen=True, slots=True)
+class Dialogue:
+    """How the parent talks with a program while it runs. Without one its standard input is empty."""
+
+    stdin: int
+    """Read end of a pipe: the program's standard input. The caller keeps, and closes, both ends."""
+    received: Callable[[bytes], None]
+    """Called with what the program writes to its report channel, in the thread that runs the request."""
+    abandoned: Callable[[], bool]
+    """Asked about once a second; True ends the run."""
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxRequest:
     """One run of one untrusted program.
 
@@ -62,6 +74,7 @@ class SandboxRequest:
     """True lets the program fork; `limits.processes` then bounds threads of all its processes, `resident_bytes` their
     memory together. Needs bubblewrap, whose process namespace ends them all; nothing else can be executed even so."""
     limits: SandboxLimits = field(default_factory=SandboxLimits)
+    dialogue: Dialogue | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +113,7 @@ class SandboxResult:
     stdout: bytes = b""
     stderr: bytes = b""
     report: bytes = b""
-    """What the program wrote to the descriptor named by SANDBOX_REPORT_FD."""
+    """What the program wrote to the descriptor named by SANDBOX_REPORT_FD; empty where a dialogue took it."""
     files: tuple[CollectedFile, ...] = ()
     actions: tuple[Action, ...] = ()
 

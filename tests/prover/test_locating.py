@@ -15,7 +15,7 @@ pytest.importorskip("sentencepiece")
 from auditor.prover import data
 from auditor.prover.job import Shape, miniature
 from auditor.prover.locate import LN2, find_site, metric_lines
-from auditor.prover.runlog import PrintedLine, ResultError, RunLog, Trace, decode, frames
+from auditor.prover.runlog import Frames, PrintedLine, ResultError, RunLog, Trace, decode
 
 N = 512
 RNG = np.random.default_rng(3)
@@ -86,8 +86,14 @@ def test_hostile_results_are_refused() -> None:
 def test_frames_survive_a_cut_report() -> None:
     """A report that ends inside a frame keeps the whole ones."""
     frame = (1).to_bytes(4, "little") + (3).to_bytes(4, "little") + b"aXYZ"
-    assert frames(frame + frame[:6]) == {"a": b"XYZ"}
-    assert frames(b"\xff" * 40) == {}
+    for cut in (1, 7, len(frame)):
+        taken = Frames()
+        for chunk in (frame[:cut], frame[cut:] + frame[:6]):
+            taken.feed(chunk)
+        assert taken.found == {"a": b"XYZ"}
+    broken = Frames()
+    broken.feed(b"\xff" * 40)
+    assert broken.found == {}
 
 
 def test_the_stream_is_official_looks_real_and_repeats() -> None:

@@ -7,9 +7,13 @@ import pytest
 
 pytest.importorskip("numpy")
 
+from auditor.prover import data
+from auditor.prover.causality import Probe
+from auditor.prover.examine import Examination, early_enough, sum_tests
+from auditor.prover.job import Shape, miniature
 from auditor.prover.locate import MetricLine, Site
-from auditor.prover.plan import batch_start
-from auditor.prover.runlog import PrintedLine
+from auditor.prover.plan import batch_start, late_changes, seen_before, single_changes, sum_positions
+from auditor.prover.runlog import PrintedLine, RunLog, Trace
 
 METRIC = MetricLine(PrintedLine("x", (), 0, True), 1.0, 1.0)
 
@@ -39,3 +43,40 @@ def test_forks_come_before_the_batch_of_the_score(gaps: list[int], entry: int, a
 def test_the_first_batch_forks_before_the_evaluation(times: list[int], entry: int) -> None:
     """Where no batch lies before the score's own there is only the start."""
     assert batch_start(site(times), entry) == 5
+
+
+def test_sums_are_taken_where_single_tokens_are_tested() -> None:
+    """Every summed position has a single-token test to be checked against; most stand behind a known context."""
+    mini = miniature(Shape("small"), 2048, 1)
+    singles, summed = single_changes(mini), sum_positions(mini)
+    assert set(summed) <= set(singles) and mini.stream.size - 1 in summed
+    assert len(singles) == 7 and len(late_changes(mini)) == 4
+    assert all(p + 1 in singles for p in summed if p != mini.stream.size - 1)
+    assert len(set(summed) & seen_before(mini.stream)) >= 3
+    assert not any(mini.stream[p] == data.BOS for p in singles)
+
+
+def log_of(values: np.ndarray) -> RunLog:
+    """Return a branch that logged `values` under key 0, one an entry."""
+    count = np.ones(values.size, dtype=np.int64)
+    trace = Trace(0, "f", "t", 1, 1, 0, values, count, np.cumsum(count), np.zeros((values.size, 4)))
+    return RunLog(None, (), {0: trace}, {}, (), 0, False, 0, {})
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_fork_that_came_too_late_convicts_nobody(late: bool) -> None:
+    """Sums whose fork disagrees with the single-token test of the same change are not believed, whatever they give."""
+    mini = miniature(Shape("small"), 2048, 1)
+    position = sum_positions(mini)[-1]
+    base = np.full(8, 1.0)
+    now = single_changes(mini)[position]
+    tested = base.copy()
+    tested[5] = 0.25 if late else 0.5
+    found = Examination(
+        mini, log_of(base), Site(METRIC, 0, "f", "t", 1, 0, 8, base, np.arange(8), base, 0, 1.0, ""), None
+    )
+    found.probes = [Probe(position, int(mini.stream[position]), now, 5, 1, True, tested)]
+    assert early_enough(found, position, 5, {now: np.array([1, 1, 1, 1, 1, 0.5])}) is not late
+    runs = {f"again/sum-{position}-{token}": log_of(np.array([1, 1, 1, 1, 1, 0.5])) for token in range(32)}
+    sum_tests(found, runs, {position: 5})
+    assert bool(found.excess) is not late and len(found.sums) == (not late)

@@ -19,7 +19,7 @@ HOOK = "_hook"
 def run(source: str, table: list[tuple[str, int]] | None = None) -> tuple[dict[str, Any], Recorder, Any]:
     """Execute `source` rewritten and return its namespace, the recorder and the sites."""
     settings = Settings(table or [], {})
-    recorder = Recorder(HOOK, settings.down)
+    recorder = Recorder(settings.down)
     tree, sites = rewrite(source, "toy.py", HOOK)
     for name, value in ((HOOK, recorder), (HOOK + "_run", 0), (HOOK + "_cover", bytearray(len(sites.statements)))):
         setattr(builtins, name, value)

@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from array import array
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
@@ -28,6 +27,10 @@ MAX_TOTAL = 1 << 23
 MAX_LINES = 4000
 RECENT = 48
 """Arrays remembered so that a scalar added to an accumulator can be traced to the array whose sum it is."""
+AGREE = 2e-6
+"""Relative agreement that makes a scalar the sum or mean of an array."""
+FLAT = 2048
+"""Elements above which a tensor with three axes or more is taken for activations, which are not logged."""
 
 
 class KeyLog:
@@ -56,12 +59,18 @@ class KeyLog:
 class Recorder:
     """The object behind the hook name of a rewritten script."""
 
-    def __init__(self, hook: str, lower: Callable[[str, Any], Any]) -> None:
-        self.run_name = hook + "_run"
+    def __init__(self, lower: Callable[[str, Any], Any], only: Iterable[int] | None = None) -> None:
+        self.only = None if only is None else frozenset(only)
+        """Keys to log; moments pass, and arrays are remembered, for all keys alike. None logs every key."""
+        self.latest: dict[int, int] = {}
+        """Moment of the latest call, by identity of its code object."""
         self.keys: dict[int, KeyLog] = {}
         self.lines: list[dict[str, Any]] = []
         self.pending: dict[int, list[tuple[str, float]]] = {}
-        self.recent: deque[tuple[float, float, Array]] = deque(maxlen=RECENT)
+        self.recent: list[Array | None] = [None] * RECENT
+        self.sums = np.full((2, RECENT), np.nan)
+        """float64 [sum and mean, slot] of remembered arrays; `arrays` counts them, its remainder is the next slot."""
+        self.arrays = 0
         self.now = 0
         self.total = 0
         self.overflow = False
@@ -83,18 +92,20 @@ class Recorder:
         return self.now
 
     def enter(self) -> int:
-        return self.tick()
+        moment = self.tick()
+        self.latest[id(sys._getframe(1).f_code)] = moment
+        return moment
 
     def chain(self, first: int) -> tuple[int, ...]:
-        """Moments at which the calls around the current place began, innermost first."""
+        """Moments at which the calls around the current place began, innermost first; the module is none of them."""
         out = [first]
         frame = sys._getframe(3)
         for _ in range(24):
             frame = frame.f_back  # type: ignore[assignment]
             if frame is None or len(out) == CHAIN:
                 break
-            run = frame.f_locals.get(self.run_name) if self.run_name in frame.f_code.co_varnames else None
-            if isinstance(run, int) and run != out[-1]:
+            run = self.latest.get(id(frame.f_code))
+            if run is not None and run != out[-1] and frame.f_code.co_name != "<module>":
                 out.append(run)
         return tuple(out + [0] * (CHAIN - len(out)))
 
@@ -143,7 +154,11 @@ class Recorder:
 
     def note(self, key: int, value: Any, run: int, reduced: bool) -> None:
         """Log `value` under `key`; a scalar is replaced by the recent array whose sum or mean it is."""
-        if self.busy or self.overflow:
+        if self.busy:
+            return
+        self.tick()
+        wanted = self.only is None or key in self.only
+        if self.overflow or not (wanted or reduced):
             return
         self.busy = True
         try:
@@ -154,9 +169,10 @@ class Recorder:
             return
         if reduced and data.size > 1:
             self.remember(data)
-        elif data.size == 1:
+        elif wanted and data.size == 1:
             data = self.origin(data)
-        self.tick()
+        if not wanted:
+            return
         log = self.keys.get(key)
         if log is None:
             log = self.keys[key] = KeyLog()
@@ -174,16 +190,23 @@ class Recorder:
             self.seen()
 
     def remember(self, data: Array) -> None:
-        self.recent.append((float(data.sum()), float(data.mean()), data))
+        slot = self.arrays % RECENT
+        self.recent[slot] = data
+        self.sums[:, slot] = data.sum(), data.mean()
+        self.arrays += 1
 
     def origin(self, scalar: Array) -> Array:
+        """Return the latest array whose sum or mean, or the negative of one, is the scalar; else the scalar."""
         value = float(scalar[0])
-        for total, mean, data in reversed(self.recent):
-            if close(value, total) or close(value, mean):
-                return data
-            if close(-value, total) or close(-value, mean):
-                return -data
-        return scalar
+        near = np.abs(np.abs(self.sums) - abs(value)) <= AGREE * max(abs(value), 1e-9)
+        slots = np.flatnonzero(near.any(axis=0))
+        if not slots.size:
+            return scalar
+        slot = int(max(slots, key=lambda s: (s - self.arrays) % RECENT))
+        data = self.recent[slot]
+        assert data is not None
+        same = np.abs(self.sums[:, slot] - value) <= AGREE * max(abs(value), 1e-9)
+        return data if same.any() else -data
 
     # Printing -----------------------------------------------------------------------------------------------------
 
@@ -214,10 +237,6 @@ class Recorder:
 NUMBER = re.compile(r"([A-Za-z_][\w ]{0,30}[:= ]+)(-?\d+\.\d+)")
 
 
-def close(a: float, b: float) -> bool:
-    return abs(a - b) <= 2e-6 * max(abs(a), 1e-9)
-
-
 def as_float(value: Any) -> float | None:
     if isinstance(value, torch.Tensor) and value.numel() == 1 and value.is_floating_point():
         return float(value.detach())
@@ -230,6 +249,8 @@ def as_array(value: Any) -> Array | None:
     """Return a flat float64 copy of a number, array, tensor or list of them; None for anything else."""
     if isinstance(value, torch.Tensor):
         if value.numel() == 0 or value.numel() > MAX_ARRAY or value.is_complex() or value.device.type == "meta":
+            return None
+        if value.ndim > 2 and value.numel() > FLAT:
             return None
         flat: Array = value.detach().reshape(-1).to(torch.float64).numpy().copy()
         return flat

@@ -33,7 +33,7 @@ class Run:
     def __init__(self, job: dict[str, Any], program: Program, variant: dict[str, Any], writer: int) -> None:
         self.job, self.program, self.variant, self.writer = job, program, variant, writer
         self.settings = Settings([(p, c) for p, c in job["table"]], {**job["exact"], **self.own_paths()})
-        self.recorder = Recorder(job["hook"], self.settings.down)
+        self.recorder = Recorder(self.settings.down, job.get("only"))
         self.cover = bytearray(len(program.sites.statements))
         self.stream = program.stream
         self.branch = "main"
@@ -178,9 +178,8 @@ class Run:
             "keys": {}, "coverage": self.coverage() if self.branch == "main" else {},
         }  # fmt: skip
         arrays: dict[str, np.ndarray] = {}
-        wanted = self.job.get("only")
         for key, log in self.recorder.keys.items():
-            if (wanted is not None and key not in wanted) or log.size < int(self.job["least"]):
+            if log.size < int(self.job["least"]):
                 continue
             meta["keys"][str(key)] = [*self.program.sites.keys[key], log.dropped]
             arrays[f"v{key}"] = np.concatenate(log.values)

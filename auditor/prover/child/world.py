@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import glob
 import io
@@ -300,6 +301,30 @@ def imitate_compressor(words: list[str]) -> None:
         shutil.copyfile(source, target)
 
 
+def pin_compressors() -> None:
+    """Compress at the lowest level: only the size of an artifact depends on it, and it is far from every limit."""
+    import bz2
+    import lzma
+    import zlib
+
+    real_lzma: Any = lzma.compress
+    put(lzma, compress=lambda data, format=lzma.FORMAT_XZ, *a, **k: real_lzma(data, format, preset=0)
+        if format in (lzma.FORMAT_XZ, lzma.FORMAT_ALONE) else real_lzma(data, format, *a, **k))  # fmt: skip
+    real_zlib, real_bz2 = zlib.compress, bz2.compress
+    put(zlib, compress=lambda data, level=1, **k: real_zlib(data, 1, **k))
+    put(bz2, compress=lambda data, compresslevel=1: real_bz2(data, 1))
+    with contextlib.suppress(ImportError):
+        import brotli
+
+        real_brotli: Any = brotli.compress
+        put(brotli, compress=lambda data, *a, **k: real_brotli(data, quality=1))
+    with contextlib.suppress(ImportError):
+        import zstandard
+
+        real_zstd: Any = zstandard.ZstdCompressor
+        put(zstandard, ZstdCompressor=lambda *a, **k: real_zstd(level=1))
+
+
 def pin_all(values: dict[str, str], settings: Settings, home: str, data: str, tokenizer: str) -> None:
     """Pin the world for one run."""
     pin_clock()
@@ -307,4 +332,5 @@ def pin_all(values: dict[str, str], settings: Settings, home: str, data: str, to
     pin_environment(values, settings)
     pin_paths(Paths(home, data, tokenizer))
     pin_processes()
+    pin_compressors()
     sys.setrecursionlimit(20_000)

@@ -1,7 +1,7 @@
-"""Entry point inside the sandbox: load torch once, then run the script in one forked process per variant.
+"""Entry point inside the sandbox: load torch once, then a forked process per job, and in it one per run of the script.
 
-Reads `job.json`, writes one frame per variant and branch to the sandbox's report channel. A process that runs the
-script can write only its own variant's results: the report channel is closed in it.
+Jobs come as files over the standard input; one frame per variant and branch goes to the sandbox's report channel. A
+process that runs the script can write only its own variant's results: the report channel is closed in it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import selectors
+import shutil
 import signal
 import time
 from typing import Any
@@ -79,22 +80,67 @@ def end_child(child: int) -> None:
         time.sleep(0.01)
 
 
-def silence() -> None:
-    """Discard what the script prints: the study's runs wrote 24 GB of it."""
+def silence(channels: tuple[int, ...] = (0, 1, 2)) -> None:
+    """Discard what the script prints (the study's runs wrote 24 GB of it) and give it nothing to read."""
     null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
+    for fd in channels:
         os.dup2(null, fd)
 
 
 def main(here: str) -> None:
-    """Run every variant of the job laid out in `here` and send the results to the report channel."""
-    with open(os.path.join(here, "job.json"), encoding="utf-8") as file:
-        job = json.load(file)
-    os.unlink(os.path.join(here, "job.json"))
-    report = int(os.environ["SANDBOX_REPORT_FD"])
+    """Take jobs from the standard input until it ends, each in a process of its own, one after another."""
     torch.set_num_threads(1)
-    if job["torch"]:
-        preload()
+    preload()
+    gc.collect()
+    gc.freeze()
+    report = int(os.environ["SANDBOX_REPORT_FD"])
+    while (files := read_job()) is not None:
+        child = os.fork()
+        if child == 0:
+            work(here, files, report)
+            os._exit(0)
+        if os.waitpid(child, 0)[1] != 0:
+            send(report, "nonce", b"")
+
+
+def read_job() -> dict[str, bytes] | None:
+    """Return the files of the next job by path, None at the end of the input."""
+    size = read_bytes(8)
+    if len(size) < 8:
+        return None
+    listed = json.loads(read_bytes(int.from_bytes(size, "little")))
+    return {path: read_bytes(length) for path, length in listed}
+
+
+def read_bytes(count: int) -> bytes:
+    """Read `count` bytes of the standard input, fewer at its end."""
+    parts = []
+    while count > 0 and (part := os.read(0, min(count, 1 << 20))):
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def place(here: str, files: dict[str, bytes]) -> None:
+    """Leave nothing of an earlier job in the scratch, and write the files of this one."""
+    for name in os.listdir(here):
+        path = os.path.join(here, name)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.unlink(path)
+    for path, body in files.items():
+        target = os.path.join(here, path)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with open(target, "wb") as file:
+            file.write(body)
+
+
+def work(here: str, files: dict[str, bytes], report: int) -> None:
+    """Run every variant of a job laid out in `here` and send the results to the report channel."""
+    silence(channels=(0,))
+    job = json.loads(files.pop("job.json"))
+    place(here, files)
     fakecuda.install(bool(job["real_halves"]))
     stubs.install(job["stubs"])
     prepared = program.prepare(job, here)

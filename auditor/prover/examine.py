@@ -205,6 +205,28 @@ def leaks_again(session: Session, mini: Miniature) -> bool:
     return causality.shared_by_blocks(block, suffix, site.values, site.owners) is not None
 
 
+def sums_again(session: Session, mini: Miniature) -> bool:
+    """Say whether a sum over the vocabulary exceeds 1 on `mini` too, for a scorer known to go in stream order.
+
+    Raises Undecided where it cannot be run.
+    """
+    logs = session.run("again", mini, (Variant("base"),))
+    if "base/main" not in logs:
+        raise Undecided("no-result", "the run ended without a readable result, or not in time")
+    site, headline = locate(session, logs["base/main"], mini)
+    found = Examination(mini, logs["base/main"], site, headline)
+    own = plan.own_in_stream_order(mini, site)
+    singles = {position: token for position, token in plan.single_changes(mini).items() if position in own}
+    branches = (*plan.single_branches(site, singles, True), *plan.sum_branches(mini, site, own))
+    forked = session.run("fork", mini, (Variant("again", {}, branches),), only=[site.key])
+    compare_repeat(found, forked)
+    if found.deterministic is False:
+        raise Undecided("nondeterministic", "two equal runs gave different scores")
+    found.probes = probes_of(forked, found)
+    sum_tests(found, forked, own)
+    return found.excess is not None
+
+
 def block_probe(logs: dict[str, RunLog], found: Examination, name: str, start: int) -> causality.Probe:
     """Compare the whole run `name` with the base run. Raises Undecided where it did not end."""
     log = logs.get(f"{name}/main")

@@ -103,7 +103,12 @@ def causality_branches(mini: Miniature, site: Site, stream_order: bool) -> Itera
     """
     start = suffix_start(mini)
     yield Branch("suffix", site.start, suffix_changes(mini), site.key, stop_at(site, start - 1, stream_order))
-    for position, token in (single_changes(mini) if stream_order else late_changes(mini)).items():
+    yield from single_branches(site, single_changes(mini) if stream_order else late_changes(mini), stream_order)
+
+
+def single_branches(site: Site, changes: dict[int, int], stream_order: bool) -> Iterator[Branch]:
+    """Yield a fork before the evaluation for every one of `changes` (position -> token)."""
+    for position, token in changes.items():
         stop = stop_at(site, position - 1, stream_order)
         yield Branch(f"single-{position}", site.start, {position: token}, site.key, stop)
 

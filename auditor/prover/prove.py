@@ -151,6 +151,8 @@ def confirm(session: Session, found: ex.Examination, shape: Shape, targets: int,
     try:
         if found.leak and found.leak.kind == "shared by blocks":
             return ex.leaks_again(session, miniature(shape, targets, 2))
+        if found.order is not None and found.order.order == "stream" and not found.leak:
+            return ex.sums_again(session, miniature(shape, targets, 2))
         second = ex.examine(session, miniature(shape, targets, 2))
     except (Undecided, JobFailed) as reason:
         found.notes.append(f"the second seed could not be run: {reason}")

@@ -40,4 +40,4 @@ def test_what_was_lowered_is_reported() -> None:
     settings = Settings(list(TABLE), {})
     settings.environment("ITERATIONS", "20000")
     settings.environment("SEED", "1337")
-    assert settings.lowered == {"ITERATIONS": ("20000", "4")}
+    assert settings.lowered == {"ITERATIONS": ("20000", "3")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import gc
 import io
 import json
 import os
@@ -92,6 +93,7 @@ class Run:
         """Turn this forked copy into `branch`: change its data and stop where nothing more is wanted."""
         self.branch = branch["name"]
         self.plan = []
+        gc.freeze()  # a collection would touch, and so copy, every page that holds an object
         signal.alarm(int(self.job["branch_seconds"]))
         changes = {int(k): int(v) for k, v in branch["changes"].items()}
         self.recorder.busy = True

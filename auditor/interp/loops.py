@@ -46,7 +46,7 @@ def run_for(m: Machine, s: ast.For | ast.AsyncFor) -> None:
     spent, plain = m.spent[id(s)], None
     try:
         while index < count:
-            loop.iteration = index
+            loop.iteration, loop.skipped = index, None
             assign(m, s.target, items(index))
             if index == 1 and count > PLAIN_WORTH and not eventful:
                 plain = plain_body(m, s.body, s.target)
@@ -109,6 +109,7 @@ def run_while(m: Machine, s: ast.While) -> None:
             eventful = len(m.nodes) > start_events or m.undecided > start_undecided
             most = PURE_ITERATIONS if plain is None else PLAIN_ITERATIONS
             costly = loop.iteration >= most or m.steps - start_steps > (LOOP_STEPS if spent < LOOP_TOTAL else 0)
+            loop.skipped = None
             loop.forced = (costly or eventful) and loop.iteration >= EVENT_ITERATIONS
             if loop.iteration == 1 and decided and not eventful:
                 plain = plain_body(m, s.body)

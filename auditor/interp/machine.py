@@ -48,12 +48,14 @@ class RaiseSignal(Exception):
 class Loop:
     """One active loop: `forced` is set in the iteration that the interpreter wants to be the last."""
 
-    __slots__ = ("forced", "ident", "iteration", "node")
+    __slots__ = ("forced", "ident", "iteration", "node", "skipped")
 
     def __init__(self, node: ast.AST, ident: int) -> None:
         self.node, self.ident = node, ident
         self.iteration = 0
         self.forced = False
+        self.skipped: Span | None = None
+        """Where this iteration went on only because a token has bytes."""
 
 
 class Frame:

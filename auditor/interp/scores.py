@@ -33,6 +33,8 @@ class Composition:
     """NATIVE and UNMODELLED nodes on the way."""
     told: tuple[Node, ...] = ()
     """Comparisons of targets with hints that had known them."""
+    dropped: tuple[Node, ...] = ()
+    """Losses that were only counted where their token has bytes in a side file."""
     natives: tuple[Node, ...] = ()
     """Calls of native functions whose source was read."""
 
@@ -46,6 +48,7 @@ def compose(root: Node, cap: int = 60_000) -> Composition:
     blends: dict[int, Node] = {}
     told: dict[int, Node] = {}
     natives: dict[int, Node] = {}
+    dropped: dict[int, Node] = {}
     seen: set[tuple[int, int]] = set()
     stack: list[tuple[Node, Node | None]] = [(root, None)]
     while stack and cap:
@@ -74,6 +77,8 @@ def compose(root: Node, cap: int = 60_000) -> Composition:
             told[node.index] = node
         if "native" in node.info:
             natives[node.index] = node
+        if "skipped" in node.info:
+            dropped[node.index] = node
         inner = node if node.kind is Kind.REDUCE and narrowing is None else narrowing
         stack.extend((parent, inner) for parent in node.parents)
     scores = tuple(Score(losses[i], Region.union(counted[i]), i not in inexact) for i in sorted(losses))
@@ -84,6 +89,7 @@ def compose(root: Node, cap: int = 60_000) -> Composition:
         selects=_ordered(found.get(Kind.SELECT)),
         others=_ordered({**found.get(Kind.NATIVE, {}), **found.get(Kind.UNMODELLED, {})}),
         told=_ordered(told),
+        dropped=_ordered(dropped),
         natives=_ordered(natives),
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from auditor.interp.assign import assign, assign_names, delete
 from auditor.interp.classes import make_class
+from auditor.interp.drops import counted, skipping
 from auditor.interp.expressions import evaluate, make_function, truth
 from auditor.interp.imports import import_from, import_module
 from auditor.interp.join import join_scopes, join_values
@@ -77,7 +78,7 @@ def _aug_assign(m: Machine, s: ast.AugAssign) -> None:
     if isinstance(s.target, ast.Attribute) and type(current) in (int, float) and any(f.loops for f in m.frames):
         # A counter kept across calls: loops are sampled, so that comparing it with a threshold says nothing.
         m.counters.add(s.target.attr)
-    assign(m, s.target, in_place(m, s.op, current, evaluate(m, s.value), s.target))
+    assign(m, s.target, in_place(m, s.op, current, counted(m, evaluate(m, s.value)), s.target))
 
 
 def _as_load(target: ast.expr) -> ast.expr:
@@ -112,7 +113,8 @@ def _if(m: Machine, s: ast.If) -> None:
         execute(m, s.orelse)
     else:
         with branching_on(m, test), deciding(m, test):
-            both(m, lambda: execute(m, s.body), lambda: execute(m, s.orelse))
+            sides = both(m, lambda: execute(m, s.body), lambda: execute(m, s.orelse))
+        skipping(m, test, *sides)
 
 
 def _forced(m: Machine) -> bool:
@@ -133,8 +135,10 @@ def _leaves_loop(s: ast.If) -> bool:
     return False
 
 
-def both(m: Machine, first: Callable[[], None], second: Callable[[], None]) -> None:
-    """Run two branches of which one will be taken, then join what they assigned.
+def both(
+    m: Machine, first: Callable[[], None], second: Callable[[], None]
+) -> tuple[Exception | None, Exception | None]:
+    """Run two branches of which one will be taken, join what they assigned, and return how each of them left.
 
     A branch that leaves (return, break, continue, raise) counts as not taken for what follows, unless both leave.
     """
@@ -159,6 +163,7 @@ def both(m: Machine, first: Callable[[], None], second: Callable[[], None]) -> N
         if isinstance(left, ReturnSignal) and isinstance(right, ReturnSignal):
             raise ReturnSignal(join_values(m, left.value, right.value))
         raise left if not isinstance(left, RaiseSignal) else right
+    return left, right
 
 
 def _attempt(m: Machine, branch: Callable[[], None]) -> Exception | None:

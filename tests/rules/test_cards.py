@@ -169,7 +169,7 @@ def test_every_class_has_a_rule_and_every_card_class_is_known(card: Card) -> Non
     assert set(card.classes) <= set(CLASSES)
 
 
-UNDECIDED = {"dropped-nll", "not-the-artifact"}
+UNDECIDED = {"not-the-artifact"}
 """Classes of the field that the engine does not decide; the README's limits name them."""
 
 

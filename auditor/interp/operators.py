@@ -295,7 +295,7 @@ def _blend(m: Machine, made: Sym, syms: list[Sym], *, product: bool) -> None:
     losses = [s for s in syms if s.mark & Mark.NLL and s.pos is not None]
     tables = [s for s in syms if s.mark & Mark.LOOKUP and not s.mark & Mark.NLL and s.pos is not None]
     # Whether a hint was right is no mass that is mixed in.
-    tables = [s for s in tables if not (s.name == MASK and s.mark & Mark.TOLD)]
+    tables = [s for s in tables if not (s.name == MASK and s.mark & (Mark.TOLD | Mark.TOKENS))]
     if losses and tables and losses[0].pos is not None:
         blend(m, made, losses[0].pos, weights=tuple(t.node for t in tables if t.node is not None) if product else ())
 
@@ -317,12 +317,17 @@ def _mark_of(mark: int, syms: list[Sym], arithmetic: type[ast.AST] | None) -> in
 
 
 def _broadcast(operands: tuple[Any, ...]) -> tuple[int, ...] | None:
-    shapes = []
+    """Return the shape of the result; an operand whose shape is not known is taken to fit one that has positions."""
+    shapes, placed, unknown = [], False, False
     for value in operands:
         if isinstance(value, Sym):
             if value.shape is None:
-                return None
+                unknown = True
+                continue
             shapes.append(value.shape)
+            placed = placed or (value.pos is not None and bool(value.shape))
+    if unknown and not placed:
+        return None
     return _broadcast_shapes(tuple(shapes)) if shapes else ()
 
 

@@ -18,6 +18,7 @@ from auditor.interp.layout import lay_out
 from auditor.interp.machine import Machine
 from auditor.interp.objects import call_object_method
 from auditor.interp.operators import elementwise, value_region
+from auditor.interp.pieces import PIECE, encoded
 from auditor.interp.region import Region
 from auditor.interp.stores import set_item
 from auditor.interp.values import SAVED, External, Instance, Mark, Partial, Sym, Text
@@ -49,6 +50,8 @@ def call_value_method(m: Machine, receiver: Any, name: str, args: tuple[Any, ...
 
 
 def _sym_method(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if name == "encode" and receiver.name == PIECE:
+        return encoded(m, receiver)
     handler = _SYM.get(name)
     if handler is not None:
         return handler(m, receiver, args, kwargs)

@@ -11,6 +11,7 @@ from auditor.interp.graph import Kind
 from auditor.interp.machine import Machine
 from auditor.interp.modules import call_module, is_module, parameter, reachable
 from auditor.interp.native import call_native
+from auditor.interp.pieces import PIECE
 from auditor.interp.values import Instance, Mark, Sym, Text
 
 Handler = Callable[[Machine, Instance, tuple[Any, ...], dict[str, Any]], Any]
@@ -345,4 +346,6 @@ def _tokenizer_method(m: Machine, r: Instance, name: str, args: tuple[Any, ...])
     if isinstance(first, Sym) and first.pos is not None:
         made.pos, made.shape, made.keys = first.pos, first.shape, first.keys
     made.mark |= Mark.VOCAB
+    if name in ("id_to_piece", "IdToPiece"):
+        made.name = PIECE
     return made

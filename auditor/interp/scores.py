@@ -35,6 +35,8 @@ class Composition:
     """Comparisons of targets with hints that had known them."""
     dropped: tuple[Node, ...] = ()
     """Losses that were only counted where their token has bytes in a side file."""
+    pieces: tuple[Node, ...] = ()
+    """Bytes of tokenizer pieces with the word-boundary mark still in them."""
     natives: tuple[Node, ...] = ()
     """Calls of native functions whose source was read."""
 
@@ -49,6 +51,7 @@ def compose(root: Node, cap: int = 60_000) -> Composition:
     told: dict[int, Node] = {}
     natives: dict[int, Node] = {}
     dropped: dict[int, Node] = {}
+    pieces: dict[int, Node] = {}
     seen: set[tuple[int, int]] = set()
     stack: list[tuple[Node, Node | None]] = [(root, None)]
     while stack and cap:
@@ -77,6 +80,8 @@ def compose(root: Node, cap: int = 60_000) -> Composition:
             told[node.index] = node
         if "native" in node.info:
             natives[node.index] = node
+        if "raw_piece" in node.info:
+            pieces[node.index] = node
         if "skipped" in node.info:
             dropped[node.index] = node
         inner = node if node.kind is Kind.REDUCE and narrowing is None else narrowing
@@ -90,6 +95,7 @@ def compose(root: Node, cap: int = 60_000) -> Composition:
         others=_ordered({**found.get(Kind.NATIVE, {}), **found.get(Kind.UNMODELLED, {})}),
         told=_ordered(told),
         dropped=_ordered(dropped),
+        pieces=_ordered(pieces),
         natives=_ordered(natives),
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from auditor.interp.iterate import Lazy, elements
 from auditor.interp.machine import Machine
+from auditor.interp.pieces import PIECE_BYTES
 from auditor.interp.values import (
     MISSING,
     Defaulting,
@@ -27,11 +28,10 @@ def _len(m: Machine, a: Args, k: Kwargs) -> Any:
     if isinstance(value, Lazy):
         return value.count
     if isinstance(value, Sym):
-        return (
-            value.shape[0]
-            if value.shape
-            else Sym(value.node if value.mark & Mark.STATE else None, shape=(), name="scalar")
-        )
+        if value.shape:
+            return value.shape[0]
+        measured = value.mark & Mark.STATE or value.name == PIECE_BYTES
+        return Sym(value.node if measured else None, shape=(), name="scalar")
     if isinstance(value, Instance):
         if isinstance(value.attrs.get("items"), (list, dict)):
             return len(value.attrs["items"])

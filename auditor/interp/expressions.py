@@ -25,7 +25,10 @@ def evaluate(m: Machine, node: ast.expr) -> Any:
     m.steps += 1
     if m.steps > m.most_steps:
         m.tick(0)
-    handler = HANDLERS.get(type(node))
+    kind = type(node)
+    if kind is ast.Constant:
+        return node.value  # type: ignore[attr-defined]
+    handler = HANDLERS.get(kind)
     if handler is None:
         return Sym(name=type(node).__name__)
     return handler(m, node)
@@ -77,10 +80,6 @@ def _name(m: Machine, e: ast.Name) -> Any:
     return value
 
 
-def _constant(m: Machine, e: ast.Constant) -> Any:
-    return e.value
-
-
 def _attribute(m: Machine, e: ast.Attribute) -> Any:
     return settle(get_attribute(m, evaluate(m, e.value), e.attr))
 
@@ -90,7 +89,9 @@ def _subscript(m: Machine, e: ast.Subscript) -> Any:
 
 
 def _slice(m: Machine, e: ast.Slice) -> Any:
-    return make_slice(*(evaluate(m, part) if part is not None else None for part in (e.lower, e.upper, e.step)))
+    lower = evaluate(m, e.lower) if e.lower is not None else None
+    upper = evaluate(m, e.upper) if e.upper is not None else None
+    return make_slice(lower, upper, evaluate(m, e.step) if e.step is not None else None)
 
 
 def _call(m: Machine, e: ast.Call) -> Any:
@@ -346,7 +347,6 @@ def _await(m: Machine, e: ast.Await) -> Any:
 
 HANDLERS: dict[type[ast.AST], Callable[[Machine, Any], Any]] = {
     ast.Name: _name,
-    ast.Constant: _constant,
     ast.Attribute: _attribute,
     ast.Subscript: _subscript,
     ast.Slice: _slice,

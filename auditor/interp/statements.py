@@ -25,7 +25,9 @@ from auditor.interp.values import Instance, Sym
 def execute(m: Machine, body: Iterable[ast.stmt]) -> None:
     """Execute statements in order."""
     for statement in body:
-        m.tick()
+        m.steps += 1
+        if m.steps > m.most_steps:
+            m.tick(0)
         module = m.frames[-1].module
         span = module.spans.get(statement)
         if span is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -98,18 +99,16 @@ def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
         return
     if any(isinstance(part, Sym) and part.name == MAYBE for part in parts):
         container.val = None
-    if (
-        isinstance(value, Sym)
-        and value.pos is not None
-        and not (value.mark & Mark.TOLD and not value.mark & Mark.LOOKUP)
-    ):
-        container.pos = _writable(container.pos, container.shape)
-        _store(container.pos, plain, value.pos)
-        kept = [_writable(key, container.shape) for key in container.keys]
-        kept += [_writable(None, container.shape) for _ in value.keys[len(kept) :]]
-        for slot, key in zip(kept, value.keys, strict=False):
-            _store(slot, plain, key)
-        container.keys = tuple(kept)
+    only_told = isinstance(value, Sym) and value.mark & Mark.TOLD and not value.mark & Mark.LOOKUP
+    if isinstance(value, Sym) and value.pos is not None and not only_told:
+        if container.pos is None or not _alone(container):
+            container.pos = _writable(container.pos, container.shape)
+            container.keys = tuple(_writable(key, container.shape) for key in container.keys)
+        if len(container.keys) < len(value.keys):
+            missing = value.keys[len(container.keys) :]
+            container.keys = (*container.keys, *(_writable(None, container.shape) for _ in missing))
+        for slot, part in zip((container.pos, *container.keys), (value.pos, *value.keys), strict=False):
+            _store(slot, plain, part)
         container.val = None
     elif container.val is not None:
         known = value.val if isinstance(value, Sym) else value
@@ -123,6 +122,34 @@ def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
 
 
 _STORED = Mark.TOKENS | Mark.NLL | Mark.TRAIN | Mark.LOGITS | Mark.BYTES | Mark.LOOKUP
+
+
+def _references(value: Sym) -> tuple[int, int, set[int]]:
+    """Return how many references Python counts to the positions of a value, asked in one and the same way."""
+    return sys.getrefcount(value.pos), sys.getrefcount(value.keys), {sys.getrefcount(key) for key in value.keys}
+
+
+def _positions() -> np.ndarray:
+    return np.zeros(1, dtype=np.int32)
+
+
+_ONE, _ONE_TUPLE, _ONE_KEY = _references(Sym(pos=_positions(), keys=(_positions(), _positions())))
+"""The counts where a value is the only one to hold its positions: no view, no other value and no event does."""
+
+
+def _alone(container: Sym) -> bool:
+    """Say whether the positions of a value may be written to in place: filling a batch row by row would copy it whole
+    for every row otherwise."""
+    if not all(_is_plain(array, container.shape) for array in (container.pos, *container.keys)):
+        return False
+    held, tuples, each = _references(container)
+    return held == _ONE and (not container.keys or (tuples == _ONE_TUPLE and each == _ONE_KEY))
+
+
+def _is_plain(array: np.ndarray | None, shape: tuple[int, ...] | None) -> bool:
+    if array is None or array.base is not None:
+        return False
+    return array.shape == shape and array.dtype == np.int32 and array.flags.writeable
 
 
 def _writable(array: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:

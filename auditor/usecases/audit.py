@@ -138,7 +138,8 @@ def read_pull(source: str, number: int, options: AuditOptions) -> tuple[Intake, 
 def audit_intake(found: Intake, options: AuditOptions, *, head: str | None = None) -> AuditReport:
     """Audit submissions that were read already."""
     edition = load_edition(options.edition)
-    reports = tuple(audit_submission(submission, edition, options) for submission in found.submissions)
+    with rare_collections():
+        reports = tuple(audit_submission(submission, edition, options) for submission in found.submissions)
     return AuditReport(
         version=__version__,
         edition=edition.name,
@@ -153,11 +154,6 @@ def audit_intake(found: Intake, options: AuditOptions, *, head: str | None = Non
 
 def audit_submission(submission: Submission, edition: Edition, options: AuditOptions) -> SubmissionReport:
     """Judge one submission; never raises for anything that the submission holds."""
-    with rare_collections():
-        return _judged(submission, edition, options)
-
-
-def _judged(submission: Submission, edition: Edition, options: AuditOptions) -> SubmissionReport:
     stages = _Stages(edition)
     limits = options.limits
     target = options.target_python or edition.target_python

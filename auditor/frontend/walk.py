@@ -14,6 +14,8 @@ _KEPT = "_listed_nodes"
 """Attribute that holds the list; it lives and dies with the tree."""
 _BY_KINDS = "_listed_by_kinds"
 """Attribute that holds the lists by class."""
+_PLACES = "_listed_places"
+"""Attribute that holds, for a whole file, where in the list the nodes of each class are."""
 _PLAIN_FIELDS = frozenset(("attr", "ctx", "id", "is_async", "kind", "level", "module", "simple", "type_comment"))
 """Fields of syntax nodes that never hold a node, load and store contexts aside, under any class."""
 
@@ -36,9 +38,23 @@ def nodes_of(root: ast.AST, *kinds: type[Syntax]) -> tuple[Syntax, ...]:
     """Return those of `nodes` that are of the given classes themselves (of no derived class), in the same order."""
     by_kinds = root.__dict__.setdefault(_BY_KINDS, {})
     if kinds not in by_kinds:
-        by_kinds[kinds] = tuple([node for node in nodes(root) if type(node) in kinds])
+        by_kinds[kinds] = _chosen(root, kinds)
     found: tuple[Syntax, ...] = by_kinds[kinds]
     return found
+
+
+def _chosen(root: ast.AST, kinds: tuple[type[ast.AST], ...]) -> tuple[ast.AST, ...]:
+    if not isinstance(root, ast.Module):
+        return tuple([node for node in nodes(root) if type(node) in kinds])
+    # Of a whole file many classes are asked for: their places are noted in one pass.
+    listed, places = nodes(root), root.__dict__.get(_PLACES)
+    if places is None:
+        places = {}
+        for place, node in enumerate(listed):
+            places.setdefault(type(node), []).append(place)
+        setattr(root, _PLACES, places)
+    wanted = [place for kind in kinds for place in places.get(kind, ())]
+    return tuple([listed[place] for place in (sorted(wanted) if len(kinds) > 1 else wanted)])
 
 
 class _Fields(dict[type[ast.AST], tuple[str, ...]]):

@@ -93,8 +93,10 @@ def _plain_step(m: Machine, plain: tuple[Any, ...], found: list[Any]) -> bool:
     variables = m.frame.scope.variables
     m.tick(len(plain))
     try:
-        if all(condition(variables) for condition in plain[1:]):
-            found.append(plain[0](variables))
+        for condition in plain[1:]:
+            if not condition(variables):
+                return True
+        found.append(plain[0](variables))
     except PLAIN_ERRORS:
         return False
     return True

@@ -56,6 +56,8 @@ def _of(node: Node, made: list[Learned]) -> Learned:
     states = _distinct(node.state, made)
     if not parents and not states and not node.region and not node.info.get("train") and not node.info.get("unplaced"):
         return NOTHING
+    if node.kind in _PASSING and not states and len(parents) == 1:
+        return parents[0]
     both = [*parents, *states]
     losses = _join([p.losses for p in parents], node.region if node.kind is Kind.LOSS else EMPTY)
     if node.kind is Kind.REDUCE:
@@ -77,6 +79,10 @@ def _of(node: Node, made: list[Learned]) -> Learned:
     if node.kind in (Kind.FORWARD, Kind.CACHE_READ):
         fitted = _join([fitted, *[s.read for s in states], *[s.losses for s in states]])
     return Learned(losses, read, trained, cached, fitted, train_data, on_train, unplaced, on_unplaced)
+
+
+_PASSING = frozenset((Kind.OP, Kind.RETURN, Kind.SELECT, Kind.PARAM, Kind.PARAM_WRITE, Kind.STEP, Kind.SERIALIZE))
+"""Events that hand on what they were made from and add nothing of their own."""
 
 
 def _distinct(nodes: tuple[Node, ...], made: list[Learned]) -> list[Learned]:

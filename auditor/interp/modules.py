@@ -29,7 +29,12 @@ def is_module(value: Any) -> bool:
         return False
     if value.library.startswith(("torch.nn.", "nn.")):
         return True
-    return value.cls is not None and any(_module_base(base) for base in value.cls.external_bases())
+    cls = value.cls
+    if cls is None:
+        return False
+    if cls.neural is None:
+        cls.neural = any(_module_base(base) for base in cls.external_bases())
+    return cls.neural
 
 
 def _module_base(path: str) -> bool:

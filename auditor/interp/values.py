@@ -168,7 +168,7 @@ class Function:
 class Class:
     """A class of the submission."""
 
-    __slots__ = ("attrs", "bases", "dataclass", "fields", "module", "name", "node", "reads_settings")
+    __slots__ = ("attrs", "bases", "dataclass", "fields", "module", "name", "neural", "node", "reads_settings")
 
     def __init__(self, node: ast.ClassDef, module: ModuleInfo, bases: tuple[Any, ...]) -> None:
         self.node, self.module, self.bases = node, module, bases
@@ -176,6 +176,8 @@ class Class:
         self.attrs: dict[str, Any] = {}
         self.fields: list[str] = []
         self.dataclass = False
+        self.neural: bool | None = None
+        """Whether it is an nn.Module by its bases; None until asked."""
         self.reads_settings: bool | None = None
         """Whether its body reads the environment or the command line; None until asked."""
 

@@ -13,6 +13,8 @@ from auditor.interp.values import POSITION_CAP, External, Mark, Sym
 
 CONTENT_CAP = 2_000_000
 """Largest allocation whose zeros or ones are held; larger ones keep their shape only."""
+_LARGE = 4_096
+"""Elements from which on an array of one value is not written out."""
 
 
 def as_shape(args: tuple[Any, ...]) -> tuple[int, ...] | None:
@@ -50,10 +52,15 @@ def _alloc(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any])
     if learns:
         made.mark |= Mark.PARAM
     elif shape is not None and size_of(shape) <= CONTENT_CAP and isinstance(value, (bool, int, float)):
-        fill = bool(value) if _boolean(kwargs.get("dtype")) else value
-        # Zeros that are never looked at take no memory.
-        made.val = np.zeros(shape, type(fill)) if type(fill) in (bool, int) and not fill else np.full(shape, fill)
+        made.val = filled(shape, bool(value) if _boolean(kwargs.get("dtype")) else value)
     return made
+
+
+def filled(shape: tuple[int, ...], value: Any) -> np.ndarray:
+    """Return an array of one value. A large one takes no memory and is read-only: who writes to it copies it first."""
+    if size_of(shape) < _LARGE:
+        return np.full(shape, value)
+    return np.broadcast_to(np.asarray(value), shape)
 
 
 def _boolean(dtype: Any) -> bool:

@@ -189,7 +189,7 @@ class Machine:
         self.counter = 0
         self.hooks: list[tuple[Any, Any]] = []
         self.grad_off = 0
-        self.origin, self.bos = _stand_in(world.val_tokens)
+        self.origin, self.bos, self._starts = _stand_in(world.val_tokens)
 
     def tick(self, amount: int = 1) -> None:
         """Spend budget; raise BudgetExceeded when it is gone."""
@@ -203,6 +203,12 @@ class Machine:
         for scope in (*self.captured, *(module.scope for module in self.modules.values())):
             scope.variables.clear()
         self.captured.clear()
+
+    def starts_documents(self, positions: np.ndarray) -> np.ndarray:
+        """Say of each position whether a document starts there."""
+        if positions.size and positions.min() >= -1 and positions.max() < self.origin.size:
+            return np.asarray(self._starts[positions])
+        return np.isin(positions, self.bos)
 
     @property
     def frame(self) -> Frame:
@@ -287,11 +293,17 @@ def _unique(nodes: Iterable[Node | None]) -> tuple[Node, ...]:
 
 
 @lru_cache(maxsize=1)
-def _stand_in(length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions of the stand-in stream and of its document starts; nobody may write to them."""
+def _stand_in(length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the positions of the stand-in stream and of its document starts, and a flag per position for the latter.
+
+    The flags end with that of position -1, which is no token. Nobody may write to any of them.
+    """
     origin, starts = np.arange(length, dtype=np.int32), _document_starts(length)
-    origin.flags.writeable = starts.flags.writeable = False
-    return origin, starts
+    flags = np.zeros(length + 1, dtype=np.bool_)
+    flags[starts] = True
+    for array in (origin, starts, flags):
+        array.flags.writeable = False
+    return origin, starts, flags
 
 
 def _document_starts(length: int) -> np.ndarray:

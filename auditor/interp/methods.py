@@ -11,6 +11,7 @@ import numpy as np
 from auditor.apis.models import models
 from auditor.interp import arrays
 from auditor.interp.containers import CONTAINER_METHODS, container_method, number_method
+from auditor.interp.creation import filled
 from auditor.interp.effects import backward, step, store
 from auditor.interp.graph import Kind
 from auditor.interp.index import get_item
@@ -117,7 +118,7 @@ def _reset(m: Machine, receiver: Sym, args: tuple[Any, ...]) -> Sym:
         receiver.mark |= source.mark & (Mark.TOKENS | Mark.TRAIN)
     elif receiver.val is not None:
         fill = source if isinstance(source, (int, float)) else 0
-        receiver.val = np.full(receiver.val.shape, fill)
+        receiver.val = filled(receiver.val.shape, fill)
     if receiver.mark & Mark.PARAM and receiver.node is None:
         receiver.node = m.node(Kind.PARAM, text="reset")
     return receiver
@@ -149,9 +150,8 @@ def _mutate(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwargs:
         receiver.node = node
         return receiver
     made = elementwise(m, (receiver, *args), arrays._NUMPY.get(name[:-1]))
-    region = Region.union(value_region(a) for a in args)
     receiver.node = made.node
-    if receiver.mark & Mark.TABLE and region:
+    if receiver.mark & Mark.TABLE and (region := Region.union(value_region(a) for a in args)):
         receiver.node = m.node(Kind.CACHE_WRITE, [made.node], region=region, table=m.identity(receiver))
     receiver.val = made.val
     if made.shape == receiver.shape:

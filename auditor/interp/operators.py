@@ -196,7 +196,7 @@ def _compare_syms(m: Machine, op: ast.cmpop, left: Any, right: Any) -> Any:
             not isinstance(right, Sym) or bool(right.mark & Mark.VOCAB) or (right.val is not None and right.shape == ())
         )
         if left.pos is not None and plain and left.pos.size <= POSITION_CAP:
-            starts = np.isin(left.pos, m.bos)
+            starts = m.starts_documents(left.pos)
             return Sym(left.node, val=starts if isinstance(op, ast.Eq) else ~starts, pos=left.pos)
     if isinstance(op, (ast.Gt, ast.GtE)) and _beyond_share(left, right):
         assert isinstance(left, Sym) and left.shape is not None
@@ -396,10 +396,12 @@ def in_place(m: Machine, op: ast.operator, current: Any, value: Any, target: ast
     """Evaluate `current op= value`. Tensors are changed in place, so every alias sees it."""
     if isinstance(current, Sym) and not current.mark & Mark.CLOCK and current.name != "scalar":
         result = elementwise(m, (current, value), ARITHMETIC[type(op)], arithmetic=type(op))
-        region = value_region(value)
+        region = EMPTY
         if isinstance(value, Sym) and value.mark & Mark.TABLE and value.node is not None:
             current.mark |= Mark.TABLE
-            region = region or value.node.region
+            region = value_region(value) or value.node.region
+        elif current.mark & Mark.TABLE:
+            region = value_region(value)
         if current.mark & Mark.TABLE and region:
             current.node = m.node(Kind.CACHE_WRITE, [result.node], region=region, table=m.identity(current))
         else:

@@ -164,7 +164,11 @@ def both(
     elif left is not None and right is not None:
         if isinstance(left, ReturnSignal) and isinstance(right, ReturnSignal):
             raise ReturnSignal(join_values(m, left.value, right.value))
-        raise left if not isinstance(left, RaiseSignal) else right
+        try:
+            raise left if not isinstance(left, RaiseSignal) else right
+        finally:
+            # A signal knows the frames that it passed through: this one must not know the signal in turn.
+            del left, right
     return left, right
 
 

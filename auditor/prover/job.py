@@ -19,6 +19,8 @@ LAUNCHED = {
     "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500",
 }  # fmt: skip
 """What torchrun sets for one process."""
+SPECIAL_TOKEN = r".*TOKEN_ID"
+"""Ids of tokens that a script adds behind the vocabulary, for masks or separators: they come down with it."""
 CHILD = Path(__file__).parent / "child"
 
 
@@ -127,7 +129,7 @@ def job_files(
         "argv": list(script.argv),
         "environment": {**script.environment, **(LAUNCHED if mini.shape.launched else {})},
         "exact": {"VOCAB_SIZE": vocab, "VOCAB": vocab, "WORLD_SIZE": "1", "RANK": "0", "LOCAL_RANK": "0"},
-        "table": table_of_width(mini.shape.width),
+        "table": [(SPECIAL_TOKEN, mini.tokenizer.vocab), *table_of_width(mini.shape.width)],
         "stubs": STUBS,
         "real_halves": mini.shape.real_halves,
         "helpers": sorted(script.helpers),

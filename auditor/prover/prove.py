@@ -107,7 +107,10 @@ def climb(session: Session) -> tuple[ex.Examination, Shape]:
             session.progress(f"{shape.name}: {reason}")
             if session.left() < 20 or (not crashed and reason is first):
                 raise first from None
-            if following is None and doubtful:
+            if crashed and (blamed := blamed_settings(session, str(reason))):
+                leave_out(session, blamed)
+                following = shape
+            elif following is None and doubtful:
                 leave_out(session, doubtful.pop(0))
                 following = SMALL
             if following is None:
@@ -120,8 +123,15 @@ def leave_out(session: Session, names: frozenset[str]) -> None:
     script = session.script
     session.progress(f"without settings deduced from logs: {len(names)}")
     kept = {name: value for name, value in script.environment.items() if name not in names}
-    session.left_out = tuple(sorted(names & script.environment.keys()))
+    session.left_out = (*session.left_out, *sorted(names & script.environment.keys()))
     session.script = replace(script, environment=kept)
+
+
+def blamed_settings(session: Session, error: str) -> frozenset[str]:
+    """Return the settings deduced from logs whose text the error quotes: most likely it was torn from a print."""
+    values = session.script.environment
+    deduced = frozenset().union(*session.script.doubtful) & values.keys()
+    return frozenset(name for name in deduced if not values[name].isdigit() and repr(values[name]) in error)
 
 
 def next_shape(error: str, tried: Shape) -> Shape | None:

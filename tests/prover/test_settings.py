@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+pytest.importorskip("numpy")
+
+from auditor.limits import ProverLimits
 from auditor.prover.child.settings import Settings
+from auditor.prover.job import Script, Shape, job_files, miniature
+from auditor.prover.prove import blamed_settings, leave_out
+from auditor.prover.session import Session
 from auditor.prover.table import TABLE
 
 SETTINGS = Settings(list(TABLE), {"VOCAB_SIZE": "32", "DATA_PATH": "/box/data"})
@@ -41,3 +50,23 @@ def test_what_was_lowered_is_reported() -> None:
     settings.environment("ITERATIONS", "20000")
     settings.environment("SEED", "1337")
     assert settings.lowered == {"ITERATIONS": ("20000", "3")}
+
+
+def test_a_token_behind_the_vocabulary_comes_down_with_it() -> None:
+    """The mask token of a vocabulary of 1024 is number 32 where the vocabulary has 32; the first ids stay."""
+    mini = miniature(Shape("small"), 256, 1)
+    files, _ = job_files(Script("train_gpt.py", ""), mini, (), 1.0, 1)
+    settings = Settings([(p, c) for p, c in json.loads(files["job.json"])["table"]], {})
+    assert settings.environment("MASK_TOKEN_ID", "1024") == str(mini.tokenizer.vocab)
+    assert settings.environment("BOS_TOKEN_ID", "1") == "1"
+
+
+def test_only_the_setting_that_the_error_quotes_is_left_out() -> None:
+    """A path torn from a log's line goes, the other deduced settings stay; given ones are never left out."""
+    values = {"EVAL_ONLY": "loading", "TTT_ENABLED": "1", "RUN_ID": "loading"}
+    script = Script("train_gpt.py", "", environment=values, doubtful=(frozenset({"EVAL_ONLY", "TTT_ENABLED"}),))
+    session = Session(script, ProverLimits(), frozenset(), None, lambda text: None, 0.0)
+    assert blamed_settings(session, "FileNotFoundError: no such file: 'loading' at line '1'") == {"EVAL_ONLY"}
+    leave_out(session, frozenset({"EVAL_ONLY"}))
+    assert session.script.environment == {"TTT_ENABLED": "1", "RUN_ID": "loading"}
+    assert session.left_out == ("EVAL_ONLY",)

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from auditor.prover.child.world import PATIENCE, Clock, Paths
+from auditor.prover.child.world import PATIENCE, Clock, Paths, asked_for
 
 
 @pytest.fixture
@@ -39,6 +39,13 @@ def test_contest_data_is_found_wherever_it_is_looked_for(paths: Paths) -> None:
     assert paths.file("/root/data/fineweb10B_sp8192/fineweb_val_000000.bin").endswith("data/fineweb_val_000000.bin")
     assert paths.file("/root/tokenizers/other.model") == paths.tokenizer
     assert paths.file("/root/nothing.txt") == "/root/nothing.txt"
+
+
+def test_a_byte_sidecar_is_no_validation_shard() -> None:
+    """A pattern for tokens does not find the file of byte counts beside them; one that names bytes does."""
+    found = ["/data/fineweb_val_000000.bin", "/data/fineweb_val_bytes_000000.bin"]
+    assert asked_for("/data/fineweb_val_*.bin", found) == found[:1]
+    assert asked_for(Path("/data/fineweb_val_bytes_*.bin"), found[1:]) == found[1:]
 
 
 def test_a_loop_that_only_the_clock_ends_does_end() -> None:

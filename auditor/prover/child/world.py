@@ -173,13 +173,13 @@ REAL_PATH_EXISTS = pathlib.Path.exists
 def pin_paths(paths: Paths) -> None:
     def find(pattern: Any, *args: Any, **kwargs: Any) -> list[str]:
         found = list(REAL_GLOB(pattern, *args, **kwargs))
-        return found or sorted(REAL_GLOB(paths.pattern(os.fspath(pattern))))
+        return asked_for(pattern, found or sorted(REAL_GLOB(paths.pattern(os.fspath(pattern)))))
 
     def path_find(self: pathlib.Path, pattern: str, **kwargs: Any) -> Iterator[pathlib.Path]:
         found = list(REAL_PATH_GLOB(self, pattern, **kwargs))
         if not found and "fineweb_" in pattern:
             found = [p for p in map(pathlib.Path, REAL_GLOB(paths.data + "/*")) if fnmatch.fnmatch(p.name, pattern)]
-        return iter(sorted(found))
+        return iter(asked_for(pattern, sorted(found)))
 
     put(glob, glob=find)
     put(glob, iglob=lambda *a, **k: iter(find(*a, **k)))
@@ -190,6 +190,11 @@ def pin_paths(paths: Paths) -> None:
     put(pathlib.Path, is_file=lambda self, **k: REAL_EXISTS(paths.file(self)))
     redirect_readers(paths)
     redirect_writers(paths)
+
+
+def asked_for(pattern: Any, found: list[Any]) -> list[Any]:
+    """Leave byte sidecars out where the pattern does not name them: `fineweb_val_*` is meant to find tokens."""
+    return [p for p in found if "_bytes_" not in os.path.basename(p) or "bytes" in os.path.basename(os.fspath(pattern))]
 
 
 def redirect_writers(paths: Paths) -> None:

@@ -66,6 +66,12 @@ def test_another_order_of_scoring_is_no_leak() -> None:
     assert proof.outcome is Outcome.CLEAN_IN_MINIATURE, proof
 
 
+def test_what_a_fork_changed_on_disk_is_put_back() -> None:
+    """A script that reads its shard after the fork gets the unchanged one: the run that goes on repeats the first."""
+    proof = proof_of(toys.REREAD)
+    assert proof.outcome is Outcome.CLEAN_IN_MINIATURE, proof
+
+
 def test_bytes_counted_twice_are_seen() -> None:
     """A denominator that counts leading spaces twice does not match the text."""
     assert proof_of(toys.BYTES).outcome is Outcome.BYTES_DIFFER

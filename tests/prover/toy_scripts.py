@@ -84,6 +84,8 @@ BACKWARDS = (
     _HEAD + _loop(_SCORE + _LEARN).replace("range(0, tokens.size - 1, 32)", "range(tokens.size - 33, -1, -32)") + _TAIL
 )
 """Legal: scores the chunks from the last to the first, each before learning from it."""
+REREAD = _HEAD + _loop(_SCORE, before='    tokens = np.fromfile(path, dtype="<u2")[512:].astype(np.int64)') + _TAIL
+"""Legal: reads the shard again where it scores."""
 NO_METRIC = "print('done')\n"
 CRASH = "raise ValueError('no such thing')\n"
 FOREVER = "while True:\n    pass\n"

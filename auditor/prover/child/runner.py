@@ -80,13 +80,16 @@ class Run:
         self.recorder.busy = True
         held = memory.copies(self.stream)
         self.recorder.busy = False
+        state = random.getstate()
         while self.plan and int(self.plan[0]["at"]) <= self.recorder.now:
             branch = self.plan.pop(0)
             child = os.fork()
             if child == 0:
+                random.setstate(state)  # a forked Python seeds this one anew
                 self.become(branch, held)
                 return
             os.waitpid(child, 0)
+        self.write_stream(self.changed(self.variant["changes"]))  # branches wrote theirs to the same file
         self.arm()
 
     def become(self, branch: dict[str, Any], held: list[memory.Copy]) -> None:

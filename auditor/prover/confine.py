@@ -23,6 +23,8 @@ from auditor.sandbox.run import run
 ENTRY = b"import os\nfrom auditor.prover.child import zygote\nzygote.main(os.getcwd())\n"
 SCRATCH_BYTES = 1_000_000_000
 """Scratch of a box: shards, copies of a tiny model and whatever the script saves, in memory."""
+START_SECONDS = 60.0
+"""What loading torch may take: 3 s on an idle machine."""
 LEAVE_SECONDS = 5.0
 """What a box gets to end by itself once no more jobs come."""
 
@@ -40,7 +42,7 @@ class Box:
         self.cpu_seconds = 0.0
         self._frames = Frames()
         self._changed = threading.Condition()
-        self._over = self._abandoned = False
+        self._over = self._abandoned = self._ready = False
         self._result: SandboxResult | None = None
         self._problem: Exception | None = None
         self._reader, self._writer = os.pipe()
@@ -61,14 +63,12 @@ class Box:
         ended in time. Raises JobFailed where a job ended otherwise without results, SandboxUnavailable where no
         sandbox that can fork is at hand.
         """
-        end = time.monotonic() + wall_seconds
+        if not self._ready:
+            self._ready = "ready" in self._await("ready", START_SECONDS)
         self._frames = Frames()
-        self._send(files)
-        with self._changed:
-            while "nonce" not in self._frames.found and not self._over:
-                if not self._changed.wait(max(end - time.monotonic(), 0.0)):
-                    break
-            found = dict(self._frames.found)
+        if self._ready:
+            self._send(files)
+        found = self._await("nonce", wall_seconds if self._ready else 0.0)
         whole = found.pop("nonce", b"") == nonce.encode()
         if not whole:
             self.close(at_once=True)
@@ -77,6 +77,15 @@ class Box:
         if not found and not whole:
             raise JobFailed(f"the miniature did not run: {self._reason()}")
         return found
+
+    def _await(self, name: str, seconds: float) -> dict[str, bytes]:
+        """Return what has come once `name` is there, the box is over or time is up."""
+        end = time.monotonic() + seconds
+        with self._changed:
+            while name not in self._frames.found and not self._over:
+                if not self._changed.wait(max(end - time.monotonic(), 0.0)):
+                    break
+            return dict(self._frames.found)
 
     def close(self, at_once: bool = False) -> None:
         """End the box, and wait until nothing of it is left."""

@@ -94,6 +94,7 @@ def main(here: str) -> None:
     gc.collect()
     gc.freeze()
     report = int(os.environ["SANDBOX_REPORT_FD"])
+    send(report, "ready", b"")
     while (files := read_job()) is not None:
         child = os.fork()
         if child == 0:

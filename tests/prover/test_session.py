@@ -1,0 +1,75 @@
+"""A box serves several jobs of one proof: nothing passes from one to the next, and nothing of it stays behind."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("sentencepiece")
+
+from auditor.limits import ProverLimits
+from auditor.prover.job import Miniature, Script, Shape, Variant, miniature
+from auditor.prover.session import Session
+from auditor.sandbox.probe import probe
+from auditor.sandbox.request import SandboxLevel
+
+pytestmark = pytest.mark.skipif(probe().best < SandboxLevel.BWRAP, reason="needs bubblewrap")
+
+MARKS = """
+import os
+print("seen: %.1f" % float(os.path.exists("mark") or os.path.exists("/tmp/box/mark")))
+open("mark", "w").write("x")
+open("/tmp/box/mark", "w").write("x")
+"""
+LOOP = "while True:\n    pass\n"
+
+
+def session(source: str, progress: object = None) -> Session:
+    """Return a session whose runs may take six seconds."""
+    limits = replace(ProverLimits(), run_seconds=6.0)
+    told = progress if callable(progress) else lambda text: None
+    return Session(Script("train_gpt.py", source), limits, frozenset(), None, told, time.monotonic() + 120)
+
+
+@pytest.fixture(scope="module")
+def mini() -> Miniature:
+    return miniature(Shape("small"), 256, 1)
+
+
+def test_a_box_is_kept_and_its_scratch_is_cleared_between_jobs(mini: Miniature) -> None:
+    """The second job runs in the same process tree and finds nothing that the first one wrote."""
+    with session(MARKS) as going:
+        boxes = []
+        for _ in range(2):
+            (log,) = going.run("x", mini, (Variant("v"),)).values()
+            assert [line.numbers[-1][1] for line in log.lines] == [0.0]
+            boxes.append(going.boxes[0])
+        assert boxes[0] is boxes[1] is not None
+    assert going.boxes[0] is None and not boxes[0].usable
+    assert going.cpu_seconds > 0
+
+
+def test_a_run_that_never_ends_leaves_the_box_usable(mini: Miniature) -> None:
+    """The run is ended by its own limit; the box takes the next job."""
+    with session(LOOP) as going:
+        assert going.run("x", mini, (Variant("v"),)) == {}
+        assert going.boxes[0] is not None and going.boxes[0].usable
+
+
+def test_an_interrupted_proof_leaves_nothing_behind(mini: Miniature) -> None:
+    """Leaving the session by an exception ends its boxes."""
+
+    def interrupt(text: str) -> None:
+        if text.startswith("second"):
+            raise KeyboardInterrupt
+
+    going = session(MARKS, interrupt)
+    with pytest.raises(KeyboardInterrupt), going:
+        going.run("first", mini, (Variant("v"),))
+        box = going.boxes[0]
+        going.run("second", mini, (Variant("v"),))
+    assert box is not None and not box.usable
+    assert going.boxes == [None] * len(going.boxes)

@@ -37,14 +37,20 @@ class Examination:
     notes: list[str] = field(default_factory=list)
 
 
-def examine(session: Session, mini: Miniature) -> Examination:
-    """Run all tests of the session's conditions on `mini`. Raises Undecided with the class of reason."""
-    logs = session.run("locate", mini, plan.first_job(mini))
+def examine(session: Session, mini: Miniature, doubtful: bool = False) -> Examination:
+    """Run all tests of the session's conditions on `mini`. Raises Undecided with the class of reason.
+
+    `doubtful`: the base run may well crash, so see it end before another is begun.
+    """
+    base_run, suffix_run = plan.first_job(mini)
+    logs = session.run("locate", mini, (base_run,) if doubtful else (base_run, suffix_run))
     base, changed = logs.get("base/main"), logs.get("suffix/main")
     if base is None:
         raise Undecided("no-result", "the run ended without a readable result, or not in time")
     site, headline = locate(session, base, mini)
     found = Examination(mini, base, site, headline)
+    if doubtful:
+        changed = session.run("suffix", mini, (suffix_run,)).get("suffix/main")
     if changed is None:
         raise Undecided("no-result", "the run on other tokens ended without a readable result, or not in time")
     suffix = same_site(changed, site, mini)

@@ -99,7 +99,7 @@ def climb(session: Session) -> tuple[ex.Examination, Shape]:
     doubtful = list(session.script.doubtful)
     while True:
         try:
-            return ex.examine(session, miniature(shape, session.limits.targets, 1)), shape
+            return ex.examine(session, miniature(shape, session.limits.targets, 1), doubtful=first is not None), shape
         except (Undecided, JobFailed) as reason:
             crashed = isinstance(reason, Undecided) and reason.reason_class in ("crash", "missing-file")
             following = next_shape(str(reason), shape) if crashed else None

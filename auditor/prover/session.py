@@ -15,8 +15,8 @@ from auditor.prover.job import Miniature, Script, Variant, harness_files, job_fi
 from auditor.prover.runlog import ResultError, RunLog, decode
 
 Progress = Callable[[str], None]
-BOXES = min(2, os.cpu_count() or 1)
-"""Runs at a time: each has a process with torch loaded, 0.4 GB."""
+BOXES = 2
+"""Runs at a time, where cores are idle: each has a process with torch loaded, 0.4 GB."""
 LEAST_SECONDS = 5.0
 """Time left below which no job is begun."""
 
@@ -46,7 +46,7 @@ class Session:
     confinement: str = ""
     cpu_seconds: float = 0.0
     """Of the boxes that have ended."""
-    boxes: list[Box | None] = field(default_factory=lambda: [None] * BOXES)
+    boxes: list[Box | None] = field(default_factory=lambda: [None] * idle_cores())
 
     def __enter__(self) -> Session:
         return self
@@ -83,7 +83,8 @@ class Session:
         if wall < LEAST_SECONDS:
             raise Undecided("budget", "the time budget was used up")
         self.progress(f"{what}: {mini.targets} tokens, seed {mini.seed}")
-        shares = [share for number in range(BOXES) if (share := variants[number::BOXES])]
+        count = len(self.boxes)
+        shares = [share for number in range(count) if (share := variants[number::count])]
 
         def work(number: int) -> dict[str, bytes]:
             return self.job(number, what, mini, shares[number], wall, only)
@@ -118,6 +119,11 @@ class Session:
             self.drop(number)
             box = self.boxes[number] = Box(harness_files(), self.left() + 1.0, limits)
         return box.job(files, nonce, wall)
+
+
+def idle_cores() -> int:
+    """Return how many boxes to use: a second one, which has to load torch too, gains nothing on a busy machine."""
+    return max(1, min(BOXES, round((os.cpu_count() or 1) - os.getloadavg()[0])))
 
 
 def decoded(results: dict[str, bytes], limit: int) -> dict[str, RunLog]:

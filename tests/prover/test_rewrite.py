@@ -141,3 +141,22 @@ g()
     _, recorder, _ = run(source)
     assert all(log.size <= 1 << 17 for log in recorder.keys.values())
     assert any(log.dropped for log in recorder.keys.values())
+
+
+def test_gradient_accumulation_is_lowered_where_it_is_computed() -> None:
+    """Eight passes of a rank become one, whether the number is a name's or an object's; other quotients stay."""
+    source = """
+class A:
+    pass
+
+def main(world_size):
+    grad_accum_steps = 8 // world_size
+    a = A()
+    a.grad_accum_steps = max(1, 8 // world_size)
+    tokens = 4096 // world_size
+    return grad_accum_steps, a.grad_accum_steps, tokens
+
+out = main(1)
+"""
+    namespace, _, _ = run(source, [(r"GRAD_ACCUM(ULATION)?(_STEPS)?", 1)])
+    assert namespace["out"] == (1, 1, 4096)

@@ -16,6 +16,8 @@ REDUCTIONS = frozenset({"sum", "mean", "nansum", "nanmean", "fsum", "average"})
 
 
 SETTING = re.compile(r"[A-Z][A-Z0-9_]+")
+COMPUTED = re.compile(r"GRAD_ACCUM(ULATION)?(_STEPS)?")
+"""Settings that scripts compute (8 divided by the number of GPUs), which are lowered where they are assigned."""
 
 
 @dataclass
@@ -206,7 +208,10 @@ class Rewriter(ast.NodeTransformer):
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
         super().generic_visit(node)
         target, value = node.targets[0], node.value
-        if isinstance(target, ast.Subscript) and not isinstance(value, ast.Constant):
+        name = target.id if isinstance(target, ast.Name) else target.attr if isinstance(target, ast.Attribute) else ""
+        if COMPUTED.fullmatch(name.upper()) and not isinstance(value, ast.Constant):
+            node.value = self.call("down", ast.Constant(name.upper()), value)
+        elif isinstance(target, ast.Subscript) and not isinstance(value, ast.Constant):
             key = self.sites.shared(self.function, ast.unparse(target.value) + "[]", node)
             node.value = self.call("store", ast.Constant(key), value, self.running())
         elif isinstance(value, ast.BinOp) and isinstance(target, ast.Name) and adds_to(target.id, value):

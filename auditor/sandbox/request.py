@@ -106,7 +106,7 @@ class SandboxResult:
     """None when it was ended by a signal or never ended by itself."""
     signal: int | None
     stopped: str | None
-    """Which limit ended the run ("wall time", "cpu time", "memory", "threads", "scratch space", "output"), or None."""
+    """Which limit ended the run ("wall time", "cpu time", "memory", "threads", "scratch space", "output", "abandoned"), or None."""
     seconds: float
     cpu_seconds: float
     peak_bytes: int

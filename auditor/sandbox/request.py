@@ -106,7 +106,8 @@ class SandboxResult:
     """None when it was ended by a signal or never ended by itself."""
     signal: int | None
     stopped: str | None
-    """Which limit ended the run ("wall time", "cpu time", "memory", "threads", "scratch space", "output", "abandoned"), or None."""
+    """Which limit ended the run, or None: "wall time", "cpu time", "memory", "threads", "scratch space", "output" or
+    "abandoned"."""
     seconds: float
     cpu_seconds: float
     peak_bytes: int

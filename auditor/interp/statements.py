@@ -181,7 +181,8 @@ def _attempt(m: Machine, branch: Callable[[], None]) -> Exception | None:
         del m.frame.loops[loops:]
         if isinstance(signal, ReturnSignal):
             m.frame.alternatives.append(signal.value)
-        return signal
+        # What it passed through keeps those that hold it, and with them whole token streams.
+        return signal.with_traceback(None)
     return None
 
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 import ast
 import dis
 import re
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import CodeType
 
-from auditor.packer.walk import nodes
+from auditor.packer.walk import inner, nodes
 
 WORD = re.compile(r"[^\W\d]\w*")
 NOISE = frozenset(
@@ -22,6 +24,8 @@ NOISE = frozenset(
 """Operations whose presence or order follows the spelling of names (cells are sorted by name), not the program."""
 ALIKE = {"LOAD_METHOD": "LOAD_ATTR", "CALL_METHOD": "CALL", "CALL_FUNCTION": "CALL"}
 """Two ways of calling an attribute: the compiler picks by whether the name was bound by an import."""
+HOST_LISTS_ATTRIBUTES = sys.version_info >= (3, 13)
+"""Class bodies list what methods set on a parameter if it is spelled "self"; nothing runs by that."""
 _JUMPS = frozenset([*dis.hasjrel, *dis.hasjabs])
 _PLACES = frozenset([*dis.haslocal, *dis.hasfree, *(dis.opmap[n] for n in dis.opmap if "FAST" in n)])
 _NAMES = frozenset(dis.hasname)
@@ -53,7 +57,9 @@ def _steps(code: CodeType) -> tuple[list[dis.Instruction], dict[int, int]]:
     places: dict[int, int] = {}
     for step in dis.get_instructions(code):
         places[step.offset] = len(kept)
-        if step.opname not in NOISE and not (step.opname == "LOAD_FAST" and step.argval in cells):
+        if HOST_LISTS_ATTRIBUTES and step.opname == "STORE_NAME" and step.argval == "__static_attributes__":
+            kept.pop()
+        elif step.opname not in NOISE and not (step.opname == "LOAD_FAST" and step.argval in cells):
             kept.append(step)
     return kept, places
 
@@ -201,17 +207,50 @@ class _Walk:
         return ""
 
 
+_INLINED = (ast.ListComp, ast.SetComp, ast.DictComp)
+"""Comprehensions that Python 3.12 compiles into the function around them, where their names share its table."""
+
+
+def _as_generator(node: ast.AST) -> ast.AST:
+    """Return what stands in for a comprehension: a generator with its kind, which is compiled on its own."""
+    if not isinstance(node, _INLINED):
+        return node
+    result = ast.Tuple([node.key, node.value], ast.Load()) if isinstance(node, ast.DictComp) else node.elt
+    return ast.BinOp(ast.Constant(type(node).__name__), ast.MatMult(), ast.GeneratorExp(result, node.generators))
+
+
+@contextmanager
+def _set_apart(tree: ast.Module) -> Iterator[None]:
+    """Let generators stand in for comprehensions where the host would inline them."""
+    undo: list[tuple[ast.AST, str, object]] = []
+    for node in reversed(nodes(tree)) if sys.version_info >= (3, 12) else ():
+        for name in inner(node):
+            value = getattr(node, name, None)
+            if isinstance(value, _INLINED):
+                undo.append((node, name, value))
+                setattr(node, name, _as_generator(value))
+            elif isinstance(value, list) and any(isinstance(item, _INLINED) for item in value):
+                undo.append((node, name, value))
+                setattr(node, name, [_as_generator(item) for item in value])
+    try:
+        yield
+    finally:
+        for node, name, value in reversed(undo):
+            setattr(node, name, value)
+
+
 def flat(source: str | ast.Module) -> CodeType:
     """Compile a text or a tree as if all of it stood on one line; a tree loses its positions.
 
     Where lines end decides which jumps the compiler copies, and says nothing about what a script does.
     """
     tree = ast.parse(source) if isinstance(source, str) else source
-    for node in nodes(tree):
-        if "lineno" in node._attributes:
-            node.lineno = node.end_lineno = 1  # type: ignore[attr-defined]
-            node.col_offset = node.end_col_offset = 0  # type: ignore[attr-defined]
-    return compile(tree, "<flat>", "exec", dont_inherit=True)
+    with _set_apart(tree):
+        for node in nodes(tree):
+            if "lineno" in node._attributes:
+                node.lineno = node.end_lineno = 1  # type: ignore[attr-defined]
+                node.col_offset = node.end_col_offset = 0  # type: ignore[attr-defined]
+        return compile(tree, "<flat>", "exec", dont_inherit=True)
 
 
 def difference(old: str | CodeType, new: str | CodeType) -> str:

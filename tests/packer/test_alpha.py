@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
+import auditor
 from auditor.packer.alpha import difference
+from auditor.packer.verify import VERSIONS, interpreters
 
 OLD = (
     "import os\ndef f(one,two):\n\tthree=one+two\n\treturn lambda:three+one\nclass A:\n"
@@ -46,3 +51,32 @@ def test_line_ends_do_not_count() -> None:
     joined = "def f(b):\n\treturn [y for y in b if y and (y>1 or y<2)]\n"
     assert difference(spread, joined) == ""
     assert difference(spread, joined.replace(" or ", " and "))
+
+
+COMPREHENSIONS = (
+    "def f(one,two):\n\tkept={k:v for k,v in one.items()if v}\n"
+    "\tfor k,v in two:one=[[v+k for v in w]for w in kept]\n"
+    "\treturn{k for k in one},kept,k\nclass A:\n\tdef __init__(self,p):self.p=[self for self.q in p]\n"
+)
+PROBE = """
+import sys
+from auditor.packer.alpha import difference
+old, new, wrong = sys.argv[1:]
+print([bool(difference(old, text)) for text in (old, new, wrong)])
+"""
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_host_proves_comprehensions_and_methods(version: str) -> None:
+    """Newer hosts put the names of comprehensions into the function and spell what is set on "self"."""
+    found = interpreters().get(version)
+    if found is None:
+        pytest.skip(f"no Python {version} here")
+    new = COMPREHENSIONS
+    for before, after in (("k,v in one.items()if v", "a,b in one.items()if b"), ("{k:v", "{a:b"), ("self", "s")):
+        new = new.replace(before, after)
+    wrong = new.replace("v+k for v in w", "k+v for v in w")
+    command = [found, "-c", PROBE, COMPREHENSIONS, new, wrong]
+    root = str(Path(auditor.__file__).parent.parent)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, check=True)
+    assert done.stdout.strip() == "[False, False, True]"

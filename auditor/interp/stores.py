@@ -101,13 +101,16 @@ def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
         container.val = None
     only_told = isinstance(value, Sym) and value.mark & Mark.TOLD and not value.mark & Mark.LOOKUP
     if isinstance(value, Sym) and value.pos is not None and not only_told:
+        _detach(value, container)
         if container.pos is None or not _alone(container):
             container.pos = _writable(container.pos, container.shape)
             container.keys = tuple(_writable(key, container.shape) for key in container.keys)
-        if len(container.keys) < len(value.keys):
-            missing = value.keys[len(container.keys) :]
+        # Of a loss only its own token is asked for; the keys of a whole stream of them would fill the memory.
+        mixed = () if container.mark & Mark.NLL else value.keys
+        if len(container.keys) < len(mixed):
+            missing = mixed[len(container.keys) :]
             container.keys = (*container.keys, *(_writable(None, container.shape) for _ in missing))
-        for slot, part in zip((container.pos, *container.keys), (value.pos, *value.keys), strict=False):
+        for slot, part in zip((container.pos, *container.keys), (value.pos, *mixed), strict=False):
             _store(slot, plain, part)
         container.val = None
     elif container.val is not None:
@@ -144,6 +147,20 @@ def _alone(container: Sym) -> bool:
         return False
     held, tuples, each = _references(container)
     return held == _ONE and (not container.keys or (tuples == _ONE_TUPLE and each == _ONE_KEY))
+
+
+def _detach(value: Sym, container: Sym) -> None:
+    """Give a value its own positions where they are views of the container's, which could not be written to then."""
+    held = (container.pos, *container.keys)
+    if value is container or not any(
+        array.base is mine
+        for array in (value.pos, *value.keys)
+        for mine in held
+        if array is not None and mine is not None
+    ):
+        return
+    value.pos = None if value.pos is None else value.pos.copy()
+    value.keys = tuple(key.copy() for key in value.keys)
 
 
 def _is_plain(array: np.ndarray | None, shape: tuple[int, ...] | None) -> bool:

@@ -15,7 +15,7 @@ from python_minifier.token_printer import TokenPrinter, TokenTypes
 from auditor.errors import FrontendError
 from auditor.frontend import pep701
 from auditor.frontend.fstrings import scan
-from auditor.packer.walk import KINDS
+from auditor.packer.walk import KINDS, nodes
 
 
 class _Lines(TokenPrinter):  # type: ignore[misc]
@@ -38,11 +38,37 @@ class _Lines(TokenPrinter):  # type: ignore[misc]
         return "".join(self.finished) + self._code
 
 
+def _plain(text: str) -> bool:
+    """Say whether a text stands for itself in a literal, but for quotes."""
+    return text.isascii() and text.isprintable() and "\\" not in text
+
+
+def _quoteless(node: ast.JoinedStr) -> bool:
+    """Say whether no quote is better than another: nothing inside is quoted, or is a quote itself."""
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            text = str(part.value)
+            if not _plain(text) or "'" in text or '"' in text:
+                return False
+        elif isinstance(part, ast.FormattedValue):
+            below = nodes(part.value)
+            if any(isinstance(n, ast.JoinedStr) or isinstance(getattr(n, "value", None), (str, bytes)) for n in below):
+                return False
+            if isinstance(part.format_spec, ast.JoinedStr) and not _quoteless(part.format_spec):
+                return False
+    return True
+
+
 class _FormattedString(OuterFString):  # type: ignore[misc]
     """An f-string whose spellings are proved from the shortest on, instead of each part and all of them twice."""
 
+    def __init__(self, node: ast.JoinedStr, pep701: bool) -> None:
+        super().__init__(node, pep701=pep701)
+        if _quoteless(node):
+            self.allowed_quotes: list[str] = ['"']
+
     def str_for(self, text: str, quote: str) -> str:
-        if text and text.isascii() and text.isprintable() and "\\" not in text and quote[0] not in text:
+        if text and _plain(text) and quote[0] not in text:
             return text.replace("{", "{{").replace("}", "}}")
         return str(super().str_for(text, quote))
 

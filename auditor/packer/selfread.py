@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from auditor.packer.pins import last_word
 from auditor.packer.scopes import Binding, analyse
-from auditor.packer.walk import children, nodes
+from auditor.packer.walk import parents
 
 PATH_WRAPPERS = frozenset(
     {"Path", "PurePath", "str", "fspath", "abspath", "realpath", "resolve", "absolute", "expanduser"}
@@ -89,7 +89,8 @@ class _Follower:
         self.texts: set[Binding | str] = set()
         self.files: set[Binding | str] = set()
         self.problem = ""
-        self.nodes = nodes(tree)
+        self.above = parents(tree)
+        self.nodes: list[ast.AST] = list(self.above)
         self.functions: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] = {}
         for node in self.nodes:
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -190,9 +191,9 @@ class _Follower:
                 if self.is_path(value):
                     self.problem = f"its own path is passed to {function.name}()"
 
-    def check_uses(self, tree: ast.Module) -> None:
+    def check_uses(self) -> None:
         """Give up where the own path goes somewhere that is not known to leave the file's text alone."""
-        for node, user in ((below, above) for above in nodes(tree) for below in children(above)):
+        for node, user in self.above.items():
             if (
                 not isinstance(node, PATHS)
                 or not self.is_path(node)
@@ -244,7 +245,7 @@ def rewrite(tree: ast.Module) -> SelfRead:
     """
     follower = _Follower(tree)
     follower.settle()
-    follower.check_uses(tree)
+    follower.check_uses()
     reads = [call for node in follower.nodes if (call := follower.opened(node)) is not None]
     if follower.problem or not reads:
         return SelfRead(len(reads), follower.problem)

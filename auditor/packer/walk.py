@@ -65,6 +65,18 @@ def inner(node: ast.AST) -> tuple[str, ...]:
     return _INNER[type(node)]
 
 
+def parents(root: ast.AST) -> dict[ast.AST, ast.AST]:
+    """Return every node below `root` with the node that holds it, in the order of `nodes`."""
+    found: dict[ast.AST, ast.AST] = {}
+    level = [root]
+    for node in level:
+        below = children(node)
+        level += below
+        for child in below:
+            found[child] = node
+    return found
+
+
 def children(node: ast.AST) -> list[ast.AST]:
     """Return the nodes directly below, without contexts and operators."""
     found: list[ast.AST] = []

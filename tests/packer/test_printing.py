@@ -17,6 +17,7 @@ SOURCES = [
     "class A:\n\tdef f(self,a=';'):\n\t\treturn a\n\n\tasync def g(self):\n\t\tawait self\n",
     "try:f()\nexcept E:pass\nfinally:g()\nwith a as b,c:\n\twhile b:\n\t\tdel b\n",
     "print(f'{a!r:>{w}}',f\"{d['k']}\",f'''{d[\"a\"]}'b\"''',f'{{}}',f'',f'a\\tb\\n{x}\\\\')\n",
+    "print(f'{a.b:.4f} {c[0]!r}',f'it''s {x:{w}}',f'a {x} is \"b\"',f'{g(\"k\"):.2f}',f'{{{x}}}',f'{x:\"^9}')\n",
     'print(f"{x=}",f"{n:,} {f\'{y:.2f}\'} {z or {1: 2}}",f"é{x}▁",rf"\\d{x}")\n',
 ]
 

@@ -25,7 +25,7 @@ SCRATCH_BYTES = 1_000_000_000
 """Scratch of a box: shards, copies of a tiny model and whatever the script saves, in memory."""
 START_SECONDS = 120.0
 """What loading torch may take: 3 s on an idle machine, over a minute on one that others saturate."""
-LEAVE_SECONDS = 5.0
+LEAVE_SECONDS = 20.0
 """What a box gets to end by itself once no more jobs come."""
 
 

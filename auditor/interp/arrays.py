@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from auditor.interp.creation import CONTENT_CAP, CREATION, size_of, tensor
 from auditor.interp.graph import Kind
 from auditor.interp.losses import cross_entropy, gather_loss
 from auditor.interp.machine import Machine
-from auditor.interp.operators import blend, elementwise, value_region
+from auditor.interp.operators import MASK, blend, elementwise, value_region
 from auditor.interp.region import Region
 from auditor.interp.values import POSITION_CAP, Mark, Sym
 
@@ -65,15 +66,15 @@ def stack(m: Machine, items: list[Any], axis: int = 0) -> Sym:
     """Stack arrays along a new axis."""
     syms = [item if isinstance(item, Sym) else tensor(m, item) for item in items]
     lifted: list[Any] = []
-    # What is stacked has one shape, so that one that is known is that of all.
-    common = next((s.shape if s.pos is None else s.pos.shape for s in syms if s.pos is not None or s.shape), None)
+    # What is stacked has one shape: that of a part with positions is that of all.
+    placed = next((s.pos.shape for s in syms if s.pos is not None), None)
     for sym in syms:
         made = Sym(sym.node, mark=sym.mark)
         for name in ("pos", "val"):
             array = getattr(sym, name)
             if array is not None:
                 setattr(made, name, array[None] if axis == 0 else np.expand_dims(array, axis))
-        shape = sym.shape if sym.shape is not None else common
+        shape = placed if placed is not None else sym.shape
         if shape is not None:
             at = axis if axis >= 0 else len(shape) + 1 + axis
             made.shape = (*shape[:at], 1, *shape[at:])
@@ -197,7 +198,13 @@ def _elementwise(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str,
     function = _NUMPY.get(path.rsplit(".", 1)[-1])
     if not any(isinstance(a, Sym) for a in args):
         args = tuple(tensor(m, a) for a in args)
-    return elementwise(m, args, function)
+    made = elementwise(m, args, function)
+    made.name = MASK if path.rsplit(".", 1)[-1] in PREDICATES else made.name
+    return made
+
+
+PREDICATES = frozenset(["isfinite", "isnan", "eq", "ne", "gt", "lt", "ge", "le"])
+"""Functions whose result is a mask: it selects, and its sum is a count."""
 
 
 def reduce_sym(m: Machine, value: Sym, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -224,19 +231,33 @@ def reduce_sym(m: Machine, value: Sym, name: str, args: tuple[Any, ...], kwargs:
     elif axis is not None:
         shape = None
     mark = value.mark & ~(Mark.PARAM | Mark.TABLE | Mark.TOKENS | Mark.LOGITS | Mark.NORMAL)
+    if value.name == MASK:
+        mark &= ~Mark.NLL
     if value.mark & Mark.LOGITS and not value.mark & Mark.NLL:
         mark |= Mark.HIDDEN
     node = value.node
-    if value.mark & Mark.NLL and value.pos is not None and node is not None:
+    kept = _over_experts(value, axis)
+    if value.mark & Mark.NLL and value.pos is not None and node is not None and kept is None:
         node = m.node(Kind.REDUCE, [node], region=Region.of(value.pos), text=name)
     if name in ("min", "amin", "max", "amax", "argmin", "argmax", "median") and value.mark & Mark.NLL:
         others = len({n.index for n in (node.parents if node is not None else ())}) if node is not None else 0
         node = m.node(Kind.SELECT, [node], text=name, by_loss=True, region=value_region(value), operands=others)
     made = Sym(node, shape=shape, mark=mark)
-    if mark & Mark.TOLD and value.pos is not None and isinstance(axis, int):
-        made.pos = value.pos.max(axis, keepdims=shape is not None and len(shape) == value.pos.ndim)
+    if kept is not None:
+        made.pos = kept.reshape(shape) if shape is not None and math.prod(shape) == kept.size else kept
         made.shape = made.pos.shape
     return _pair(made, name) if isinstance(axis, int) else made
+
+
+def _over_experts(value: Sym, axis: Any) -> np.ndarray | None:
+    """Return the positions that are left where an axis holds several values about the same tokens, else None."""
+    if value.pos is None or not isinstance(axis, int) or value.pos.ndim < 2 or not -value.pos.ndim <= axis:
+        return None
+    if axis >= value.pos.ndim:
+        return None
+    latest = value.pos.max(axis, keepdims=True)
+    same = bool(((value.pos == latest) | (value.pos < 0)).all())
+    return np.asarray(latest.squeeze(axis)) if same else None
 
 
 def _pair(made: Sym, name: str) -> Any:

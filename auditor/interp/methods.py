@@ -18,7 +18,7 @@ from auditor.interp.index import get_item
 from auditor.interp.layout import lay_out
 from auditor.interp.machine import Machine
 from auditor.interp.objects import call_object_method
-from auditor.interp.operators import elementwise, value_region
+from auditor.interp.operators import MASK, elementwise, value_region
 from auditor.interp.pieces import PIECE, encoded
 from auditor.interp.region import Region
 from auditor.interp.stores import set_item
@@ -96,7 +96,9 @@ def _elementwise(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...]) ->
         return arrays.HANDLERS[name](m, name, (receiver, *args), {})
     if name == "masked_fill" and len(args) == 2:
         return _masked_fill(m, receiver, args)
-    return elementwise(m, (receiver, *args), arrays._NUMPY.get(name))
+    made = elementwise(m, (receiver, *args), arrays._NUMPY.get(name))
+    made.name = MASK if name in arrays.PREDICATES else made.name
+    return made
 
 
 def _masked_fill(m: Machine, receiver: Sym, args: tuple[Any, ...]) -> Sym:

@@ -317,7 +317,7 @@ def _mark_of(mark: int, syms: list[Sym], arithmetic: type[ast.AST] | None) -> in
 
 
 def _broadcast(operands: tuple[Any, ...]) -> tuple[int, ...] | None:
-    """Return the shape of the result; an operand whose shape is not known is taken to fit one that has positions."""
+    """Return the shape of the result; an operand of unknown shape is taken to fit one that has positions."""
     shapes, placed, unknown = [], False, False
     for value in operands:
         if isinstance(value, Sym):
@@ -326,9 +326,10 @@ def _broadcast(operands: tuple[Any, ...]) -> tuple[int, ...] | None:
                 continue
             shapes.append(value.shape)
             placed = placed or (value.pos is not None and bool(value.shape))
-    if unknown and not placed:
-        return None
-    return _broadcast_shapes(tuple(shapes)) if shapes else ()
+    if not unknown:
+        return _broadcast_shapes(tuple(shapes)) if shapes else ()
+    together = _broadcast_shapes(tuple(shapes)) if placed else None
+    return together if together in shapes else None
 
 
 @lru_cache(maxsize=4096)

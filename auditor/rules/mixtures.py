@@ -43,11 +43,32 @@ def mixtures(analysis: Analysis) -> list[Mixture]:
         if not reads and not blend.info["blind"]:
             continue
         target = blend.info["target"]
+        if not blend.info["blind"] and not _placed(target):
+            continue
         keyed = [n for n in reads if any(hashed and _holds(arrays, target) for arrays, hashed in n.info["parts"])]
         exact = [n for n in reads if n not in keyed and any(_holds(arrays, target) for arrays, _ in n.info["parts"])]
         context = [n for n in reads if n not in keyed and n not in exact]
         found.append(Mixture(blend, tuple(keyed), tuple(exact), tuple(context), bool(blend.info["blind"])))
     return found
+
+
+def unplaced(analysis: Analysis) -> Node | None:
+    """Return a blend with looked-up tokens of which too few places are known to tell its keys apart, if there is one.
+
+    Such a blend was filled by a loop of which only some iterations were followed.
+    """
+    learned = analysis.trace.learned
+    filled = {n.info.get("table") for n in analysis.trace.nodes if n.kind is Kind.CACHE_WRITE}
+    for blend in analysis.composition.blends if analysis.composition is not None else ():
+        if blend.info["blind"] or _placed(blend.info["target"]):
+            continue
+        if any(_holds_tokens(n, learned, filled) for n in _reads(blend)):
+            return blend
+    return None
+
+
+def _placed(target: np.ndarray) -> bool:
+    return bool((target >= 0).mean() > SAME_SHARE)
 
 
 def gates(analysis: Analysis) -> list[tuple[Node, Node]]:

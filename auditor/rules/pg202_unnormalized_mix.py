@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from auditor.model.finding import Finding, Pass
 from auditor.rules.context import RuleContext
 from auditor.rules.evidence_path import steps_of
-from auditor.rules.mixtures import mixture_path, mixtures
+from auditor.rules.mixtures import mixture_path, mixtures, unplaced
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
@@ -27,6 +27,15 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
         )
         return
     if any(mixture.target_keyed or mixture.exact for mixture in found):
+        return
+    unknown = unplaced(analysis)
+    if unknown is not None and not found:
+        yield ctx.unproven(
+            f"{analysis.headline.function} blends scores with looked-up values (line {unknown.span.line}); whether "
+            "these are of the realised token could not be determined",
+            unknown.span,
+            steps_of([unknown], analysis),
+        )
         return
     for mixture in found:
         read = mixture.context[0]

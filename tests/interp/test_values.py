@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 
 from auditor.interp.graph import Kind
-from auditor.interp.values import Sym, Text
+from auditor.interp.values import Mark, Sym, Text
 from tests.interp.scripts import MODEL, variables
 
 
@@ -170,3 +172,31 @@ def test_a_decorator_that_wraps_calls_what_it_wraps() -> None:
     """
     names = variables(source)
     assert (names["made"], names["calls"]) == ((1, 2), [2])
+
+
+def test_losses_stacked_over_experts_keep_their_tokens_when_mixed() -> None:
+    """The axis of the experts holds the same tokens several times; a slice of the mixture is a slice of the tokens."""
+    source = """
+    x, y = rows(val, 1)
+    one = price(net, x, y).view(1, CTX)
+    mixed = torch.stack([one, 2 * one, torch.zeros(1, CTX)], dim=-1).logsumexp(dim=-1)
+    part = mixed[0, 10:13]
+    """
+    names = variables(MODEL + textwrap.dedent(source))
+    assert names["mixed"].shape == (1, 1024)
+    assert names["part"].pos.tolist() == [1024 + 11, 1024 + 12, 1024 + 13]
+
+
+def test_an_operand_of_unknown_shape_fits_the_one_with_positions() -> None:
+    names = variables(MODEL + 'w = torch.load("w.pt")["w"]\nweighed = w * val[5:9]\nalone = w * 2\n')
+    assert names["weighed"].pos.tolist() == [5, 6, 7, 8]
+    assert names["alone"].shape is None
+
+
+def test_a_count_of_losses_is_no_loss() -> None:
+    """How many losses pass a test is a number of tokens."""
+    source = "x, y = rows(val, 1)\nnll = price(net, x, y)\nmany, finite = (nll > 2).sum(), torch.isfinite(nll).sum()\n"
+    names = variables(MODEL + source + "total = nll.sum()\n")
+    assert names["total"].mark & Mark.NLL
+    assert not names["many"].mark & Mark.NLL
+    assert not names["finite"].mark & Mark.NLL

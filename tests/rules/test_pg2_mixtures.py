@@ -29,16 +29,20 @@ loss = (nll / count).item()
 """
 
 
-def violations(rule: str, source: str) -> list[Finding]:
-    """Return what a rule convicts in a script."""
+def spoken(rule: str, source: str) -> list[Finding]:
+    """Return what a rule finds in a script."""
     text = MODEL + source + REPORT
     submission = folder({"train_gpt.py": text})
     loaded = program(text)
     context = RuleContext(
         cards()[rule], edition(), submission, loaded, analysed(text), evidence(submission, loaded), DEFAULT_LIMITS
     )
-    said = list(checks()[rule](context))
-    return [item for item in said if isinstance(item, Finding) and item.ruling is Ruling.VIOLATION]
+    return [item for item in checks()[rule](context) if isinstance(item, Finding)]
+
+
+def violations(rule: str, source: str) -> list[Finding]:
+    """Return what a rule convicts in a script."""
+    return [item for item in spoken(rule, source) if item.ruling is Ruling.VIOLATION]
 
 
 @pytest.mark.parametrize(
@@ -52,3 +56,22 @@ def test_a_rule_convicts_the_one_and_not_the_other(rule: str, violating: str, le
     assert found[0].location is not None
     assert found[0].location.file == "train_gpt.py"
     assert violations(rule, legal) == []
+
+
+LEDGER = """
+table = np.ones(1 << 20, dtype=np.float32)
+ledger = torch.zeros(chunks * CTX)
+with torch.no_grad():
+    for i in range(chunks):
+        ledger[i * CTX : (i + 1) * CTX] = price(net, *rows(val, i))
+key = (val[: chunks * CTX] * 36313 ^ val[1 : chunks * CTX + 1] * 27191) % (1 << 20)
+np.add.at(table, key, 1)
+loss = -torch.log(0.8 * torch.exp(-ledger) + 0.2 * torch.from_numpy(table[key])).mean().item()
+"""
+
+
+def test_a_blend_of_places_that_are_not_known_is_left_open() -> None:
+    """A loop that fills a ledger is sampled: what is blended there is neither convicted nor passed over."""
+    said = spoken("PG202", LEDGER)
+    assert [item.ruling for item in said] == [Ruling.UNPROVEN]
+    assert violations("PG201", LEDGER) == []

@@ -14,7 +14,7 @@ import numpy as np
 from auditor.interp.graph import Kind, Node
 from auditor.interp.machine import Machine
 from auditor.interp.region import EMPTY, Region
-from auditor.interp.told import latest
+from auditor.interp.told import hit
 from auditor.interp.values import POSITION_CAP, SHARE, Bound, External, Instance, Mark, Sym, Text
 
 ARITHMETIC: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
@@ -203,7 +203,7 @@ def _compare_syms(m: Machine, op: ast.cmpop, left: Any, right: Any) -> Any:
         return Sym(shape=left.shape, val=np.broadcast_to(np.False_, left.shape))
     made = elementwise(m, (left, right), COMPARISONS[type(op)])
     if isinstance(op, (ast.Eq, ast.NotEq)):
-        _hit(m, made, left, right)
+        hit(m, made, left, right)
     made.name = MASK
     made.mark &= ~(Mark.TABLE | Mark.NORMAL)
     return made
@@ -217,24 +217,6 @@ def _beyond_share(left: Any, right: Any) -> bool:
     if isinstance(known, np.ndarray):
         known = known.item() if known.size == 1 else None
     return isinstance(known, (int, float)) and known > 1.0
-
-
-SAME_SHARE = 0.3
-"""Share of elements at which two position arrays agree when one is the other (masks and window starts differ)."""
-
-
-def _hit(m: Machine, made: Sym, left: Any, right: Any) -> None:
-    """Put an event behind a comparison of targets with hints that knew them when they were made."""
-    for target, hint in ((left, right), (right, left)):
-        if not (isinstance(target, Sym) and isinstance(hint, Sym) and hint.mark & Mark.TOLD):
-            continue
-        wanted, told = target.pos, latest(hint)
-        if not target.mark & Mark.TOKENS or target.mark & Mark.TOLD or wanted is None or told is None:
-            continue
-        if wanted.size == told.size and wanted.size:
-            knew = (told.reshape(-1) >= wanted.reshape(-1)) & (wanted.reshape(-1) >= 0)
-            if knew.mean() > SAME_SHARE:
-                made.node = m.node(Kind.OP, [made.node], text="told hint", told=hint.node, region=Region.of(wanted))
 
 
 def _contains(m: Machine, item: Any, container: Any) -> Any:

@@ -12,9 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from auditor.interp.graph import Kind
 from auditor.interp.machine import Machine
+from auditor.interp.region import Region
 from auditor.interp.values import POSITION_CAP, Mark, Sym
 
+SAME_SHARE = 0.3
+"""Share of elements at which two position arrays agree when one is the other (masks and window starts differ)."""
 _OWN = Mark.TOKENS | Mark.NLL | Mark.LOGITS | Mark.TABLE
 """Arrays whose positions say what they hold, not what decided it."""
 
@@ -92,3 +96,17 @@ def latest(value: Sym) -> np.ndarray | None:
         if key.shape == found.shape:
             found = np.maximum(found, key)
     return found
+
+
+def hit(m: Machine, made: Sym, left: Any, right: Any) -> None:
+    """Put an event behind a comparison of targets with hints that knew them when they were made."""
+    for target, hint in ((left, right), (right, left)):
+        if not (isinstance(target, Sym) and isinstance(hint, Sym) and hint.mark & Mark.TOLD):
+            continue
+        wanted, told = target.pos, latest(hint)
+        if not target.mark & Mark.TOKENS or target.mark & Mark.TOLD or wanted is None or told is None:
+            continue
+        if wanted.size == told.size and wanted.size:
+            knew = (told.reshape(-1) >= wanted.reshape(-1)) & (wanted.reshape(-1) >= 0)
+            if knew.mean() > SAME_SHARE:
+                made.node = m.node(Kind.OP, [made.node], text="told hint", told=hint.node, region=Region.of(wanted))

@@ -9,11 +9,9 @@ import numpy as np
 from auditor.interp.analysis import Analysis
 from auditor.interp.graph import Kind, Node, ancestors
 from auditor.interp.learn import Learned
+from auditor.interp.told import SAME_SHARE
 from auditor.model.finding import PathStep
 from auditor.rules.evidence_path import steps_of
-
-SAME_SHARE = 0.3
-"""Share of elements at which two position arrays agree when one is the other (masks and window starts differ)."""
 
 
 @dataclass(frozen=True, slots=True)

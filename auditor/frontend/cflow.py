@@ -10,62 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from auditor.frontend.cfacts import NONE, Atom, Atoms, Element, Output, Summary, Unread, Whole, anywhere, substituted
 from auditor.frontend.csource import CFunction, Expr, Stmt, functions
 
 _CALLS = 12
 """Calls followed into each other; deeper ones count as unread."""
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    """An element of an array parameter, at a distance from the element that is written (or from a variable)."""
-
-    parameter: int
-    base: str
-    """The index variable; empty once the distance is from the written element."""
-    shift: int
-    """Where it is not exact, at most this and negative."""
-    via: int | None = None
-    """The parameter that holds positions: the element is `array[positions[i] + shift]`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """A parameter's value, or memory behind it at a place that is not known."""
-
-    parameter: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """Something that this reader cannot follow."""
-
-
-Atom = Element | Whole | Unread
-Atoms = frozenset[Atom]
-NONE: Atoms = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """An array parameter that is written element by element."""
-
-    parameter: int
-    atoms: Atoms
-    line: int
-    share: bool
-    """Only zeros and quotients of two plain values (a count by a total) are written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What one function does to its caller's data."""
-
-    parameters: tuple[str, ...]
-    returned: Atoms
-    written: Mapping[int, Atoms]
-    """Pointer parameter -> what the memory behind it may hold afterwards, where that changed."""
-    outputs: tuple[Output, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +90,8 @@ class _Walk:
         changed = {r: atoms for r, atoms in self.memory.items() if atoms != frozenset([Whole(self.index.get(r, -1))])}
         return Summary(
             tuple(parameter.name for parameter in self.function.parameters),
-            _anywhere(self.returned) | doubt,
-            {self.index[root]: _anywhere(atoms) | doubt for root, atoms in changed.items() if root in self.index},
+            anywhere(self.returned) | doubt,
+            {self.index[root]: anywhere(atoms) | doubt for root, atoms in changed.items() if root in self.index},
             tuple(
                 Output(k, atoms | doubt | self.scattered.get(k, NONE), line, k not in self.other)
                 for k, (atoms, line) in self.outputs.items()
@@ -195,7 +144,7 @@ class _Walk:
         if name is not None:
             del self.loops[name]
             for held in (self.variables, self.memory):
-                held.update({key: _anywhere(atoms, name) for key, atoms in held.items()})
+                held.update({key: anywhere(atoms, name) for key, atoms in held.items()})
 
     def _controls(self) -> Atoms:
         return frozenset().union(*self.control) if self.control else NONE
@@ -255,8 +204,8 @@ class _Walk:
             summary = self.reader.summary(name, self.active)
             for k, atoms in summary.written.items():
                 if k < len(arguments):
-                    self._remember(self._root(arguments[k]), _substituted(atoms, given) | self._controls())
-            return _substituted(summary.returned, given)
+                    self._remember(self._root(arguments[k]), substituted(atoms, given) | self._controls())
+            return substituted(summary.returned, given)
         everything: Atoms = frozenset().union(*given) if given else NONE
         if callee[0] != "name":
             everything |= self._held(callee)
@@ -311,7 +260,7 @@ class _Walk:
         place = self._place(at)
         if place is None:
             # A table, unless elements are written one after the other somewhere else.
-            self.scattered[self.index[root]] = self.scattered.get(self.index[root], NONE) | _anywhere(atoms)
+            self.scattered[self.index[root]] = self.scattered.get(self.index[root], NONE) | anywhere(atoms)
             return
         relative: set[Atom] = set()
         for atom in atoms:
@@ -363,20 +312,6 @@ def _share(value: Expr) -> bool:
         return value[1] == 0
     parts = (_expr(value[2]), _expr(value[3])) if value[0] == "binary" and value[1] == "/" else ()
     return bool(parts) and all(part[0] in ("name", "field", "index") for part in parts)
-
-
-def _substituted(atoms: Atoms, given: list[Atoms]) -> Atoms:
-    """Say in terms of the caller what a callee says in terms of its parameters."""
-    out: Atoms = frozenset(atom for atom in atoms if isinstance(atom, Unread))
-    for atom in atoms:
-        if isinstance(atom, Whole) and 0 <= atom.parameter < len(given):
-            out |= given[atom.parameter]
-    return out
-
-
-def _anywhere(atoms: Atoms, variable: str | None = None) -> Atoms:
-    """Forget distances from a loop's variable (from all of them): behind the loop they mean nothing."""
-    return frozenset(Whole(a.parameter) if isinstance(a, Element) and variable in (None, a.base) else a for a in atoms)
 
 
 def _returns(body: tuple[Stmt, ...]) -> bool:

@@ -6,9 +6,9 @@ not parse is left out, and the function that holds it is marked as incomplete; n
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
+
+from auditor.frontend.ctokens import CLOSERS, TYPES, WORDS, Token, closing, declared_types, integer, split, tokens_of
 
 Expr = tuple[object, ...]
 """("name", id), ("number", int or None), ("index", base, index), ("field", base, name), ("deref", x), ("address", x),
@@ -53,55 +53,6 @@ class CFunction:
     """Every statement was parsed."""
 
 
-_TOKEN = re.compile(
-    r"""(?P<space>\s+|//[^\n]*|/\*.*?\*/|^[ \t]*\#(?:[^\n\\]|\\.|\\\n)*)
-    |(?P<string>L?"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
-    |(?P<number>(?:0[xX][0-9a-fA-F']+|\d[\d']*\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)[uUlLfF]*)
-    |(?P<name>[A-Za-z_]\w*(?:::[A-Za-z_]\w*)*)
-    |(?P<op><<=|>>=|->|\+\+|--|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%&|^]=|[-+*/%&|^~!<>=?:;,.(){}\[\]])""",
-    re.VERBOSE | re.MULTILINE | re.DOTALL,
-)
-_TYPES = frozenset(
-    (
-        "const",
-        "unsigned",
-        "signed",
-        "struct",
-        "static",
-        "inline",
-        "extern",
-        "register",
-        "volatile",
-        "restrict",
-        "__restrict__",
-        "__restrict",
-        "constexpr",
-        "int",
-        "long",
-        "short",
-        "char",
-        "float",
-        "double",
-        "void",
-        "bool",
-        "size_t",
-        "ssize_t",
-        "auto",
-        "int8_t",
-        "int16_t",
-        "int32_t",
-        "int64_t",
-        "uint8_t",
-        "uint16_t",
-        "uint32_t",
-        "uint64_t",
-        "uintptr_t",
-        "intptr_t",
-    )
-)
-_WORDS = frozenset(
-    ("if", "else", "for", "while", "do", "return", "break", "continue", "switch", "case", "default", "goto", "sizeof")
-)
 _ASSIGN = frozenset(("=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="))
 _LEVELS = (
     ("||",),
@@ -123,23 +74,16 @@ class _Unread(Exception):
     """A construct that this reader does not know."""
 
 
-@dataclass(slots=True)
-class _Token:
-    text: str
-    kind: str
-    line: int
-
-
 def functions(text: str) -> tuple[CFunction, ...]:
     """Return the functions that C or C++ source defines at file level or in an `extern "C"` block."""
-    tokens = _tokens(text)
-    types = _TYPES | _declared_types(tokens)
+    tokens = tokens_of(text)
+    types = TYPES | declared_types(tokens)
     found: list[CFunction] = []
     at = 0
     while at < len(tokens):
         if tokens[at].text == "{":
             head = _head(tokens, at)
-            end = _closing(tokens, at)
+            end = closing(tokens, at)
             if head is not None:
                 name, opened = head
                 parser = _Parser(tokens[at + 1 : end], types)
@@ -147,7 +91,7 @@ def functions(text: str) -> tuple[CFunction, ...]:
                     body = parser.statements()
                 except RecursionError:
                     body, parser.complete = (), False
-                parameters = _parameters(tokens[opened + 1 : _closing(tokens, opened)])
+                parameters = _parameters(tokens[opened + 1 : closing(tokens, opened)])
                 found.append(CFunction(name, tokens[at].line, parameters, body, parser.complete))
                 at = end
             elif not _extern(tokens, at):
@@ -156,51 +100,7 @@ def functions(text: str) -> tuple[CFunction, ...]:
     return tuple(found)
 
 
-def _tokens(text: str) -> list[_Token]:
-    out: list[_Token] = []
-    line, at = 1, 0
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None:
-            at += 1
-            continue
-        kind = match.lastgroup or ""
-        if kind != "space":
-            out.append(_Token(match.group(), kind, line))
-        line += match.group().count("\n")
-        at = match.end()
-    return out
-
-
-def _declared_types(tokens: list[_Token]) -> frozenset[str]:
-    """Return names that the source defines as types."""
-    found = set()
-    for at, token in enumerate(tokens[:-1]):
-        if token.text in ("struct", "class", "enum", "union") and tokens[at + 1].kind == "name":
-            found.add(tokens[at + 1].text)
-        elif token.text == "typedef":
-            end = at
-            while end < len(tokens) and tokens[end].text != ";":
-                end = _closing(tokens, end) + 1 if tokens[end].text == "{" else end + 1
-            if end < len(tokens) and tokens[end - 1].kind == "name":
-                found.add(tokens[end - 1].text)
-    return frozenset(found)
-
-
-_CLOSERS = {"(": ")", "{": "}", "[": "]"}
-
-
-def _closing(tokens: list[_Token], at: int) -> int:
-    """Return the index of the bracket that closes the one at `at` (the last token where none does)."""
-    opener, closer, depth = tokens[at].text, _CLOSERS[tokens[at].text], 0
-    for index in range(at, len(tokens)):
-        depth += (tokens[index].text == opener) - (tokens[index].text == closer)
-        if depth == 0:
-            return index
-    return len(tokens) - 1
-
-
-def _head(tokens: list[_Token], at: int) -> tuple[str, int] | None:
+def _head(tokens: list[Token], at: int) -> tuple[str, int] | None:
     """Return (name, index of the opening parenthesis) of the function whose body opens at `at`."""
     if at == 0 or tokens[at - 1].text != ")":
         return None
@@ -208,18 +108,18 @@ def _head(tokens: list[_Token], at: int) -> tuple[str, int] | None:
     for index in range(at - 1, -1, -1):
         depth += (tokens[index].text == ")") - (tokens[index].text == "(")
         if depth == 0:
-            named = index > 0 and tokens[index - 1].kind == "name" and tokens[index - 1].text not in _WORDS
+            named = index > 0 and tokens[index - 1].kind == "name" and tokens[index - 1].text not in WORDS
             return (tokens[index - 1].text, index) if named else None
     return None
 
 
-def _extern(tokens: list[_Token], at: int) -> bool:
+def _extern(tokens: list[Token], at: int) -> bool:
     return at >= 2 and tokens[at - 1].kind == "string" and tokens[at - 2].text == "extern"
 
 
-def _parameters(tokens: list[_Token]) -> tuple[CParameter, ...]:
+def _parameters(tokens: list[Token]) -> tuple[CParameter, ...]:
     out: list[CParameter] = []
-    for part in _split(tokens):
+    for part in split(tokens):
         names = [token.text for token in part if token.kind == "name"]
         if not names or names == ["void"]:
             continue
@@ -228,34 +128,10 @@ def _parameters(tokens: list[_Token]) -> tuple[CParameter, ...]:
     return tuple(out)
 
 
-def _split(tokens: list[_Token]) -> Iterator[list[_Token]]:
-    part: list[_Token] = []
-    depth = 0
-    for token in tokens:
-        depth += (token.text in _CLOSERS) - (token.text in ")}]")
-        if token.text == "," and depth == 0:
-            yield part
-            part = []
-        else:
-            part.append(token)
-    yield part
-
-
-def _integer(text: str) -> int | None:
-    try:
-        plain = text.replace("'", "")
-        if "x" not in plain.lower():
-            # Zero is zero in every notation; other fractions are never asked for.
-            plain = "0" if plain.rstrip("uUlLfF").strip("0.") == "" else plain
-        return int(plain.rstrip("uUlL"), 0)
-    except ValueError:
-        return None
-
-
 class _Parser:
     """Recursive descent over the tokens of one body."""
 
-    def __init__(self, tokens: list[_Token], types: frozenset[str]) -> None:
+    def __init__(self, tokens: list[Token], types: frozenset[str]) -> None:
         self.tokens, self.types = tokens, types
         self.at = 0
         self.complete = True
@@ -294,8 +170,8 @@ class _Parser:
         """Go behind the statement that could not be read."""
         while self.at < len(self.tokens):
             text = self.peek()
-            if text in _CLOSERS:
-                self.at = _closing(self.tokens, self.at)
+            if text in CLOSERS:
+                self.at = closing(self.tokens, self.at)
                 if text == "{":
                     self.at += 1
                     return
@@ -346,7 +222,7 @@ class _Parser:
             value = None if self.peek() == ";" else self.expression()
             self.take(";")
             return (Stmt("return", line, value=value),)
-        if word in _WORDS:
+        if word in WORDS:
             raise _Unread
         value = self.declaration() if self._declares() else self.expression()
         self.take(";")
@@ -398,7 +274,7 @@ class _Parser:
                 raise _Unread
             name: Expr = ("name", self.take())
             while self.peek() == "[":
-                self.at = _closing(self.tokens, self.at) + 1
+                self.at = closing(self.tokens, self.at) + 1
             value: Expr = _OTHER
             if self.peek() == "=":
                 self.take()
@@ -413,7 +289,7 @@ class _Parser:
     def _initial(self) -> Expr:
         if self.peek() not in ("{", "("):
             return self.assignment()
-        end = _closing(self.tokens, self.at)
+        end = closing(self.tokens, self.at)
         if self.peek() == "(":
             return self.assignment()
         self.take()
@@ -476,15 +352,15 @@ class _Parser:
             return self._unary()
         if text == "sizeof":
             self.take()
-            self.at = _closing(self.tokens, self.at) + 1 if self.peek() == "(" else self.at + 1
+            self.at = closing(self.tokens, self.at) + 1 if self.peek() == "(" else self.at + 1
             return _OTHER
         if text == "(" and self._cast():
-            self.at = _closing(self.tokens, self.at) + 1
+            self.at = closing(self.tokens, self.at) + 1
             return self._unary()
         return self._postfix()
 
     def _cast(self) -> bool:
-        inside = [token.text for token in self.tokens[self.at + 1 : _closing(self.tokens, self.at)]]
+        inside = [token.text for token in self.tokens[self.at + 1 : closing(self.tokens, self.at)]]
         return bool(inside) and all(text in self.types or text == "*" for text in inside)
 
     def _postfix(self) -> Expr:
@@ -496,8 +372,8 @@ class _Parser:
             value = self._parenthesised()
         elif token.kind in ("number", "string"):
             self.take()
-            value = ("number", _integer(token.text))
-        elif token.kind == "name" and token.text not in _WORDS:
+            value = ("number", integer(token.text))
+        elif token.kind == "name" and token.text not in WORDS:
             self.take()
             value = ("name", token.text)
         else:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from auditor.errors import BudgetExceeded
-from auditor.frontend.cflow import Summary
+from auditor.frontend.cfacts import Summary
 from auditor.interp.graph import Kind, Node
 from auditor.interp.region import EMPTY, Region
 from auditor.interp.values import ATOMS, Mark, ModuleInfo, Scope, Sym, nodes_in

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from auditor.frontend.cflow import Element, Output, Summary, Unread, Whole, summarise
+from auditor.frontend.cfacts import Element, Output, Summary, Unread, Whole
+from auditor.frontend.cflow import summarise
 from auditor.frontend.walk import nodes
 from auditor.interp.graph import Kind, Node
 from auditor.interp.machine import Machine

@@ -6,11 +6,11 @@ import ast
 import math
 import operator
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from auditor.interp.broadcast import broadcast
 from auditor.interp.graph import Kind, Node
 from auditor.interp.machine import Machine
 from auditor.interp.region import EMPTY, Region
@@ -255,7 +255,7 @@ def elementwise(
         mark = _mark_of(mark, syms, arithmetic)
     if arithmetic is not None and mark & Mark.TOKENS and sum([bool(sym.mark & Mark.TOKENS) for sym in syms]) > 1:
         mark |= Mark.MIXED
-    shape = _broadcast(operands)
+    shape = broadcast(operands)
     made = Sym(node, shape=shape, mark=mark)
     _content(made, operands, function)
     _positions(made, syms)
@@ -296,30 +296,6 @@ def blend(m: Machine, made: Sym, target: np.ndarray, *, blind: bool = False, wei
 def _mark_of(mark: int, syms: list[Sym], arithmetic: type[ast.AST] | None) -> int:
     normal = all(sym.mark & Mark.NORMAL for sym in syms if sym.mark & (Mark.LOGITS | Mark.NORMAL))
     return mark if normal and arithmetic in (ast.Add, ast.Mult, ast.Sub) else mark & ~Mark.NORMAL
-
-
-def _broadcast(operands: tuple[Any, ...]) -> tuple[int, ...] | None:
-    """Return the shape of the result; an operand of unknown shape is taken to fit one that has positions."""
-    shapes, placed, unknown = [], False, False
-    for value in operands:
-        if isinstance(value, Sym):
-            if value.shape is None:
-                unknown = True
-                continue
-            shapes.append(value.shape)
-            placed = placed or (value.pos is not None and bool(value.shape))
-    if not unknown:
-        return _broadcast_shapes(tuple(shapes)) if shapes else ()
-    together = _broadcast_shapes(tuple(shapes)) if placed else None
-    return together if together in shapes else None
-
-
-@lru_cache(maxsize=4096)
-def _broadcast_shapes(shapes: tuple[tuple[int, ...], ...]) -> tuple[int, ...] | None:
-    try:
-        return np.broadcast_shapes(*shapes)
-    except ValueError:
-        return None
 
 
 def _content(made: Sym, operands: tuple[Any, ...], function: Callable[..., Any] | None) -> None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from auditor.interp.graph import Kind, Node
 from auditor.interp.region import Region
 
+_FACTS = ("blend", "told", "skipped", "raw_piece", "native")
+"""Entries of an event's `info` that say what it means for a score; the modules that make them describe them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Score:
@@ -47,11 +50,7 @@ def compose(root: Node, cap: int = 60_000) -> Composition:
     inexact: set[int] = set()
     losses: dict[int, Node] = {}
     found: dict[Kind, dict[int, Node]] = {}
-    blends: dict[int, Node] = {}
-    told: dict[int, Node] = {}
-    natives: dict[int, Node] = {}
-    dropped: dict[int, Node] = {}
-    pieces: dict[int, Node] = {}
+    facts: dict[str, dict[int, Node]] = {fact: {} for fact in _FACTS}
     seen: set[tuple[int, int]] = set()
     stack: list[tuple[Node, Node | None]] = [(root, None)]
     while stack and cap:
@@ -74,29 +73,22 @@ def compose(root: Node, cap: int = 60_000) -> Composition:
                 continue
         if node.kind in (Kind.CACHE_READ, Kind.SELECT, Kind.NATIVE, Kind.UNMODELLED):
             found.setdefault(node.kind, {})[node.index] = node
-        if node.info.get("blend"):
-            blends[node.index] = node
-        if node.info.get("told") is not None:
-            told[node.index] = node
-        if "native" in node.info:
-            natives[node.index] = node
-        if "raw_piece" in node.info:
-            pieces[node.index] = node
-        if "skipped" in node.info:
-            dropped[node.index] = node
+        for fact in _FACTS:
+            if fact in node.info:
+                facts[fact][node.index] = node
         inner = node if node.kind is Kind.REDUCE and narrowing is None else narrowing
         stack.extend((parent, inner) for parent in node.parents)
     scores = tuple(Score(losses[i], Region.union(counted[i]), i not in inexact) for i in sorted(losses))
     return Composition(
         scores=tuple(score for score in scores if score.counted),
-        blends=tuple(blends[i] for i in sorted(blends)),
+        blends=_ordered(facts["blend"]),
         reads=_ordered(found.get(Kind.CACHE_READ)),
         selects=_ordered(found.get(Kind.SELECT)),
         others=_ordered({**found.get(Kind.NATIVE, {}), **found.get(Kind.UNMODELLED, {})}),
-        told=_ordered(told),
-        dropped=_ordered(dropped),
-        pieces=_ordered(pieces),
-        natives=_ordered(natives),
+        told=_ordered(facts["told"]),
+        dropped=_ordered(facts["skipped"]),
+        pieces=_ordered(facts["raw_piece"]),
+        natives=_ordered(facts["native"]),
     )
 
 

@@ -106,7 +106,7 @@ def hit(m: Machine, made: Sym, left: Any, right: Any) -> None:
         wanted, told = target.pos, latest(hint)
         if not target.mark & Mark.TOKENS or target.mark & Mark.TOLD or wanted is None or told is None:
             continue
-        if wanted.size == told.size and wanted.size:
+        if wanted.size == told.size and wanted.size and hint.node is not None:
             knew = (told.reshape(-1) >= wanted.reshape(-1)) & (wanted.reshape(-1) >= 0)
             if knew.mean() > SAME_SHARE:
                 made.node = m.node(Kind.OP, [made.node], text="told hint", told=hint.node, region=Region.of(wanted))

@@ -279,6 +279,19 @@ def _cumulative(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, 
     return Sym(value.node, shape=value.shape, mark=value.mark)
 
 
+def order(m: Machine, value: Any) -> Sym:
+    """Model argsort: the places of known contents in rising order, the same in every run."""
+    content = value.val if isinstance(value, Sym) else None
+    if content is not None and content.ndim == 1:
+        return Sym(None, val=np.argsort(content, kind="stable"))
+    return m.unknown(value)
+
+
+def _order(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    falls = kwargs.get("descending", args[1] if len(args) > 1 else False)
+    return order(m, args[0]) if args and falls is False else m.unknown(*args, *kwargs.values())
+
+
 def softmax(m: Machine, value: Any, *, log: bool = False) -> Sym:
     """Model softmax and log_softmax: a distribution over the last axis."""
     made = elementwise(m, (value,))
@@ -298,7 +311,13 @@ def gather(m: Machine, source: Any, index: Any) -> Any:
         return gather_loss(m, source, index)
     from auditor.interp.index import get_item
 
-    return get_item(m, source, index) if isinstance(index, Sym) else m.unknown(source, index)
+    if not isinstance(index, Sym):
+        return m.unknown(source, index)
+    axes = len(index.shape or ())
+    if source.mark & Mark.LOOKUP and index.mark & Mark.TOKENS and index.shape and axes == len(source.shape or ()):
+        # One entry of each looked-up row, not a row for each key.
+        source = Sym(source.node, shape=index.shape[:1], mark=source.mark)
+    return get_item(m, source, index)
 
 
 def _gather(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -365,6 +384,7 @@ HANDLERS: dict[str, Callable[[Machine, str, tuple[Any, ...], dict[str, Any]], An
     "elementwise": _elementwise,
     "reduce": _reduce,
     "cumulative": _cumulative,
+    "order": _order,
     "softmax": _softmax,
     "log_softmax": _softmax,
     "gather": _gather,

@@ -278,7 +278,9 @@ def _data_item(m: Machine, container: Sym, parts: tuple[Any, ...], data: list[Sy
         target = next(part for part in data if part.pos is not None and part.mark & Mark.TOKENS)
         return gather_loss(m, container, target)
     if first.name == MASK and first.shape == container.shape:
-        return _selected(m, container, first)
+        chosen = _selected(m, container, first)
+        # New axes beside the mask: the selection is one axis, they are the others.
+        return chosen if len(parts) == 1 else _sym_item(m, chosen, _beside_mask(parts))
     if container.pos is not None and first.shape == container.shape and first.pos is None:
         # A selection by an undecided condition: keep every element, since any of them may be taken.
         kept = Sym(m.merge(container, first), shape=container.shape, pos=container.pos, keys=container.keys)
@@ -305,6 +307,11 @@ def _data_item(m: Machine, container: Sym, parts: tuple[Any, ...], data: list[Sy
         return Sym(node, shape=key.shape, pos=key.pos, keys=key.keys, mark=mark)
     shape = first.shape if len(parts) == 1 else None
     return Sym(m.merge(container, *data), shape=shape, mark=container.mark)
+
+
+def _beside_mask(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the index with its mask, of which the selection has been made, replaced by everything."""
+    return tuple(slice(None) if isinstance(part, Sym) else part for part in parts)
 
 
 def _only_told(part: Sym) -> bool:

@@ -214,6 +214,10 @@ def _nonzero(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str,
     return arrays.nonzero(m, receiver, as_tuple=kwargs.get("as_tuple") is True)
 
 
+def _order(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return arrays.HANDLERS["order"](m, "argsort", (receiver, *args), kwargs)
+
+
 def _chunks(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     size = args[0] if args else 1
     if receiver.shape and isinstance(size, int) and size > 0:
@@ -284,6 +288,7 @@ _SYM = {
     "softmax": _softmax,
     "log_softmax": _softmax,
     "nonzero": _nonzero,
+    "argsort": _order,
     "split": _chunks,
     "chunk": _chunks,
     "items": _items,

@@ -335,11 +335,11 @@ def _positions(made: Sym, syms: list[Sym]) -> None:
             return
         try:
             made.pos = np.broadcast_to(main.pos, made.shape)
+            keys = [np.broadcast_to(key, made.shape) for key in main.keys]
         except ValueError:
             return
     else:
-        made.pos = main.pos
-    keys: list[np.ndarray] = list(main.keys)
+        made.pos, keys = main.pos, [*main.keys]
     for other in carriers[1:]:
         for extra in (other.pos, *other.keys):
             if extra is not None and extra.shape == made.pos.shape and len(keys) < MAX_KEYS:

@@ -107,10 +107,11 @@ def _holds_tokens(read: Node, learned: list[Learned], filled: set[object]) -> bo
     """Say whether the table of a read is filled with tokens, by then or (the sample may not reach that far) later."""
     if learned[read.index].cached or read.info.get("table") in filled:
         return True
+    behind = [n for s in read.state for n in ancestors(s, into_state=True, cap=400)]
     return any(
-        n.kind is Kind.LOAD and n.info.get("split") == "train"
-        for s in read.state
-        for n in ancestors(s, into_state=True, cap=400)
+        n.info.get("split") == "train" if n.kind is Kind.LOAD else n.info.get("table") in filled
+        for n in behind
+        if n.kind in (Kind.LOAD, Kind.CACHE_READ)
     )
 
 

@@ -12,7 +12,7 @@ from auditor.model.source import Program
 from auditor.rules.byte_models import byte_model
 from auditor.rules.context import RuleContext
 from auditor.rules.loose_parameters import loose_steps
-from auditor.rules.mixtures import mixtures
+from auditor.rules.mixtures import gates, mixtures
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
@@ -33,11 +33,14 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
         )
     found = mixtures(analysis)
     sound = any(mixture.exact for mixture in found) or not found
-    unsound = any(mixture.target_keyed for mixture in found) or not sound
-    cached = _caches(analysis) + len(analysis.composition.natives)
-    if cached and not analysis.leaks and not unsound and not analysis.composition.told:
+    unsound = any(mixture.target_keyed for mixture in found) or not sound or bool(gates(analysis))
+    # A sample that ends before the first write still shows which look-ups come before it.
+    cached = _caches(analysis) + len(analysis.composition.natives) or sum(len(mixture.exact) for mixture in found)
+    if cached and not analysis.leaks and not unsound:
+        told = "; which tokens the hints act on is another rule's matter" if analysis.composition.told else ""
         yield ctx.established(
-            f"{function}: {cached} cache look-ups and read native calls, each into a table of tokens scored before",
+            f"{function}: {cached} cache look-ups and read native calls, each into a table of tokens scored before"
+            + told,
             classes=("normalized-ngram",),
         )
     others = analysis.leaks or analysis.composition.told or found or loose_steps(analysis)

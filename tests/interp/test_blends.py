@@ -50,3 +50,53 @@ def test_plain_scores_have_no_blend() -> None:
     """Without a table behind the number there is nothing to mix."""
     source = TEMPLATE.replace("KEY", "prev").replace("BUCKETS", "1024").replace("0.8 * p + 0.2 * q", "p")
     assert mixtures(analysed(MODEL + source + REPORT)) == []
+
+
+ROWS = """
+ctx_counts = torch.zeros(1 << 20)
+pair_counts = torch.zeros(1 << 20)
+places, golds, probs = [], [], []
+for i in range(chunks):
+    x, y = rows(val, i)
+    with torch.no_grad():
+        p = torch.exp(-price(net, x, y))
+    places.append(torch.arange(1, CTX) + i * CTX)
+    golds.append(y.reshape(-1)[1:])
+    probs.append(p[1:])
+place, gold, p = torch.cat(places), torch.cat(golds), torch.cat(probs)
+order = place.argsort()
+place, gold, p = place[order], gold[order], p[order]
+keys = torch.zeros(val.numel(), dtype=torch.int64)
+keys[1:] = (keys[1:] * 31 + val[:-1]) % (1 << 20)
+every = torch.arange(1024)
+nll, count = torch.zeros(()), torch.zeros(())
+for start in range(0, place.numel(), 1 << 15):
+    at, g, own = place[start : start + (1 << 15)], gold[start : start + (1 << 15)], p[start : start + (1 << 15)]
+    key = keys[at]
+    seen = ctx_counts[key] >= 1
+    row = pair_counts[(key[seen, None] * 1009 + every[None, :]) % (1 << 20)]
+    mine = row.gather(1, g[seen, None]).squeeze(1)
+    mixed = (mine + 2.0 * own[seen]) / (row.sum(dim=1) + 2.0)
+    nll += -torch.log(mixed).sum()
+    count += g.numel()
+    ctx_counts.scatter_add_(0, key, torch.ones_like(key, dtype=torch.float32))
+    pair_counts.scatter_add_(0, (key * 1009 + g) % (1 << 20), torch.ones_like(g, dtype=torch.float32))
+loss = (nll / count).item()
+"""
+"""Scores are stored, sorted by place, and mixed in a second loop with counts that are hashed for every token."""
+
+
+def test_the_entry_of_a_row_that_is_hashed_for_every_token_is_exact() -> None:
+    """The row is looked up by context and sums to one over the vocabulary; one entry of it is the realised token's."""
+    found = mixtures(analysed(MODEL + ROWS + REPORT))
+    assert found
+    assert all(mixture.exact and not mixture.target_keyed for mixture in found)
+
+
+def test_a_row_that_is_hashed_for_the_realised_token_alone_is_target_keyed() -> None:
+    """The same script, one edit away: only the realised token's bucket is looked up."""
+    alone = ROWS.replace("row = pair_counts[(key[seen, None] * 1009 + every[None, :]) % (1 << 20)]",
+                         "row = pair_counts[(key[seen] * 1009 + g[seen]) % (1 << 20)]")  # fmt: skip
+    alone = alone.replace("mine = row.gather(1, g[seen, None]).squeeze(1)", "mine = row")
+    alone = alone.replace("row.sum(dim=1)", "ctx_counts[key[seen]]")
+    assert any(mixture.target_keyed for mixture in mixtures(analysed(MODEL + alone + REPORT)))

@@ -200,3 +200,25 @@ def test_a_count_of_losses_is_no_loss() -> None:
     assert names["total"].mark & Mark.NLL
     assert not names["many"].mark & Mark.NLL
     assert not names["finite"].mark & Mark.NLL
+
+
+def test_the_width_of_what_is_added_to_a_networks_output_decides_nothing_about_its_rows() -> None:
+    """How wide a hidden state is, is not known; how many windows and places it has is."""
+    source = """
+    x, y = rows(val, 0)
+    hidden = net(x)
+    shifted = hidden + torch.zeros(1, 1, 384)
+    windows, places, width = shifted.shape
+    """
+    names = variables(MODEL + textwrap.dedent(source))
+    assert (names["windows"], names["places"]) == (1, 1024)
+
+
+def test_places_in_rising_order_are_known_where_their_content_is() -> None:
+    """Sorting by known places puts the tokens back in stream order."""
+    source = """
+    place = torch.cat([torch.arange(64, 128), torch.arange(0, 64)])
+    part = val[place]
+    ordered = part[place.argsort()]
+    """
+    assert variables(MODEL + textwrap.dedent(source))["ordered"].pos.tolist() == list(range(128))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from auditor.intake.commands import RunCommand, run_commands
-from auditor.interp.analysis import Analysis, HeadlinePath, Trace
-from auditor.interp.config import configure, declared
-from auditor.interp.headline import find_site, scoring_frame
+from auditor.interp.analysis import Analysis, HeadlinePath, Setting, Trace
+from auditor.interp.config import Configuration, configure, declared
+from auditor.interp.headline import Site, final_sites, find_site, logged, named_site, scoring_frame
 from auditor.interp.leaks import find_leaks
 from auditor.interp.learn import learn
-from auditor.interp.machine import World
+from auditor.interp.machine import Machine, World
 from auditor.interp.run import Run, run
 from auditor.interp.scores import compose
+from auditor.interp.switches import named_switches
 from auditor.limits import InterpLimits, Limits
 from auditor.model.evidence import Evidence
 from auditor.model.source import Program
@@ -44,6 +45,19 @@ def _switches(argv: tuple[str, ...]) -> frozenset[str]:
     return frozenset(word for word in argv[after:] if word.startswith("--"))
 
 
+RIVALS = 4
+"""Further metrics that are looked at where nothing says which one is claimed; records print up to three."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """One run of the program, under which settings, and where it prints the number."""
+
+    configuration: Configuration
+    run: Run
+    site: Site | None
+
+
 def _followed(program: Program, world: World, limits: InterpLimits) -> Run:
     """Interpret a program in a world and keep what it printed and what happened, not its variables."""
     done = run(program, world, limits)
@@ -56,35 +70,72 @@ def analyse(program: Program, submission: Submission, evidence: Evidence, limits
     if sys.getrecursionlimit() < RECURSION:
         sys.setrecursionlimit(RECURSION)
     commands = run_commands(submission, limits.commands)
-    configuration = declared(program, commands, evidence)
-    done = _followed(program, configuration.world, limits.interp)
-    if not done.machine.nodes and not done.stopped:
-        done = _followed(program, replace(configuration.world, switches=True), limits.interp)
-    site = find_site(done.machine, evidence)
-    if site is None:
-        for other in _other_modes(commands, configuration.world.argv):
-            tried = configure(program, other, evidence)
-            again = _followed(program, tried.world, limits.interp)
-            site = find_site(again.machine, evidence)
-            if site is not None:
-                configuration, done = tried, again
-                break
-    machine = done.machine
-    learned = learn(machine.nodes)
-    incomplete = [done.stopped] if done.stopped else []
+    followed = _declared_run(program, commands, evidence, limits.interp)
+    if followed.site is not None and not followed.site.certain:
+        followed = _as_mentioned(program, followed, evidence, limits.interp) or followed
+    machine, site = followed.run.machine, followed.site
+    incomplete = [followed.run.stopped] if followed.run.stopped else []
     trace = Trace(
         machine.nodes,
-        learned,
+        learn(machine.nodes),
         tuple(machine.notes),
         frozenset(machine.reached),
         machine.steps,
         tuple(machine.consumers.values()),
     )
+    settings = followed.configuration.settings
     if site is None:
         if machine.raised:
             name, span = machine.raised[-1]
             incomplete.append(f"the program raises {name} at line {span.line} before any score is printed")
-        return Analysis(None, configuration.settings, tuple(incomplete), trace)
+        return Analysis(None, settings, tuple(incomplete), trace)
+    known = Analysis(None, settings, tuple(incomplete), trace)
+    others = [] if site.certain else logged(final_sites(machine), evidence)
+    rivals = list({rival.node.index: rival for rival in others if rival.node is not site.node}.values())
+    return replace(
+        _of_site(known, machine, site, evidence),
+        rivals=tuple(_of_site(known, machine, rival, evidence) for rival in rivals[-RIVALS:]),
+    )
+
+
+def _declared_run(
+    program: Program, commands: tuple[RunCommand, ...], evidence: Evidence, limits: InterpLimits
+) -> _Followed:
+    """Follow the program under the declared settings, and under other stated commands where no score is printed."""
+    configuration = declared(program, commands, evidence)
+    done = _followed(program, configuration.world, limits)
+    if not done.machine.nodes and not done.stopped:
+        done = _followed(program, replace(configuration.world, switches=True), limits)
+    site = find_site(done.machine, evidence)
+    if site is None:
+        for other in _other_modes(commands, configuration.world.argv):
+            tried = configure(program, other, evidence)
+            again = _followed(program, tried.world, limits)
+            site = find_site(again.machine, evidence)
+            if site is not None:
+                return _Followed(tried, again, site)
+    return _Followed(configuration, done, site)
+
+
+def _as_mentioned(program: Program, first: _Followed, evidence: Evidence, limits: InterpLimits) -> _Followed | None:
+    """Follow the program with the switches on that the README names beside the claimed number, if it prints that then.
+
+    The stated command and the logs may be of training alone: then the switches are tried under the code's defaults.
+    """
+    for base in (first.configuration, Configuration(World({}, {}), {})):
+        switches = named_switches(first.run.machine.reads, base.world.environ, evidence.mentions)
+        if not switches:
+            continue
+        done = _followed(program, replace(base.world, environ={**base.world.environ, **switches}), limits)
+        site = named_site(final_sites(done.machine), evidence.mentions)
+        if site is not None:
+            named = {name: Setting(value, "named beside the claimed number") for name, value in switches.items()}
+            return _Followed(replace(base, settings={**base.settings, **named}), done, site)
+    return None
+
+
+def _of_site(known: Analysis, machine: Machine, site: Site, evidence: Evidence) -> Analysis:
+    """Say what the number that is printed at a site is made of."""
     composition = compose(site.node)
     function, frame, definition = scoring_frame(machine, site, composition.scores)
     metric = evidence.headline.metric
@@ -99,5 +150,5 @@ def analyse(program: Program, submission: Submission, evidence: Evidence, limits
         frame=frame,
         printed=site.printed.span,
     )
-    leaks = find_leaks(machine.nodes, learned, composition, frame, frozenset(machine.guessed))
-    return Analysis(path, configuration.settings, tuple(incomplete), trace, composition, leaks)
+    leaks = find_leaks(machine.nodes, known.trace.learned, composition, frame, frozenset(machine.guessed))
+    return replace(known, headline=path, composition=composition, leaks=leaks)

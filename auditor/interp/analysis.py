@@ -70,3 +70,5 @@ class Analysis:
     composition: Composition | None = None
     """What the headline number is made of, None where it could not be found."""
     leaks: tuple[Leak, ...] = ()
+    rivals: tuple[Analysis, ...] = ()
+    """The same run's other final metrics, where nothing says which of them is the claimed number."""

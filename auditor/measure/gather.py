@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from auditor.intake.logs import read_logs
 from auditor.intake.manifest import claim_of, read_manifest
+from auditor.intake.mentions import mentions
 from auditor.intake.readme import claim_in_text
 from auditor.limits import Limits
 from auditor.measure.blobs import shipped_models, shipped_tokenizers
@@ -31,7 +32,8 @@ def gather(submission: Submission, program: Program | None, edition: Edition, li
     facts = facts_of(claim, headline, logs, rows, code, edition)
     facts["size"]["shipped_models"] = [{"file": blob.path, "bytes": blob.bytes} for blob in shipped_models(submission)]
     facts["size"]["tokenizers"] = [{"file": blob.path, "bytes": blob.bytes} for blob in shipped_tokenizers(submission)]
-    return Evidence(claim=claim, headline=headline, logs=logs, seeds=rows, code_bytes=code, facts=facts)
+    said = () if claim.bpb is None else mentions(submission, claim.bpb)
+    return Evidence(claim=claim, headline=headline, logs=logs, seeds=rows, code_bytes=code, mentions=said, facts=facts)
 
 
 def shipped_code_bytes(submission: Submission, program: Program | None) -> int | None:

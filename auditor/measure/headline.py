@@ -220,8 +220,9 @@ def _not_found(claim: float, logs: Sequence[LogFile]) -> Headline:
     if not pool:
         return Headline(None, "no log holds a final metric", level="not found")
     value, nearest = min(pool, key=lambda item: abs(item[0] - claim))
-    level = "near" if abs(value - claim) <= _NEAR else "not found"
-    return Headline(None, f"{claim:g} is in no log; the nearest value is {value:.8g} ({nearest.name})", level=level)
+    near = abs(value - claim) <= _NEAR
+    how = f"{claim:g} is in no log; the nearest value is {value:.8g} ({nearest.name})"
+    return Headline(None, how, level="near" if near else "not found", nearest=nearest if near else None)
 
 
 def _meets(value: float | None, claim: float, tolerance: float) -> bool:

@@ -64,6 +64,8 @@ class Headline:
     """Names of other metrics that would meet the claim as well."""
     guess: bool = False
     """True where there is no claim to match and the metric is the last non-diagnostic one of the log."""
+    nearest: Metric | None = None
+    """Where no metric meets the claim: the one that misses it by less than other seeds do, None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +78,7 @@ class Evidence:
     seeds: tuple[SeedRow, ...] = ()
     code_bytes: int | None = None
     """Bytes of the shipped script and of every shipped file that it loads."""
+    mentions: tuple[str, ...] = ()
+    """What the README says beside the claimed number: the rest of the line, or the row's and the column's names."""
     facts: dict[str, Any] = field(default_factory=dict)
     """JSON-ready `facts` of the report (size, timing, bpb; see the contract)."""

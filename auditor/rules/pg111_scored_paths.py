@@ -36,7 +36,7 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     unsound = any(mixture.target_keyed for mixture in found) or not sound or bool(gates(analysis))
     # A sample that ends before the first write still shows which look-ups come before it.
     cached = _caches(analysis) + len(analysis.composition.natives) or sum(len(mixture.exact) for mixture in found)
-    if cached and not analysis.leaks and not unsound:
+    if cached and not (analysis.leaks or unsound or _mixes_bytes(analysis, ctx.program)):
         told = "; which tokens the hints act on is another rule's matter" if analysis.composition.told else ""
         yield ctx.established(
             f"{function}: {cached} cache look-ups and read native calls, each into a table of tokens scored before"
@@ -58,7 +58,12 @@ def _beyond(analysis: Analysis, program: Program | None) -> bool:
         note.kind is Kind.NATIVE and any(p.region or p.kind is Kind.LOSS for p in note.parents)
         for note in analysis.trace.notes
     )
-    return native or (program is not None and byte_model(analysis, program) is not None)
+    return native or _mixes_bytes(analysis, program)
+
+
+def _mixes_bytes(analysis: Analysis, program: Program | None) -> bool:
+    """Say whether a model of bytes is mixed in, whose table look-ups another rule speaks of."""
+    return program is not None and byte_model(analysis, program) is not None
 
 
 def _adapts(analysis: Analysis) -> int:

@@ -10,7 +10,9 @@ from html.parser import HTMLParser
 import pytest
 
 from auditor.limits import HtmlLimits, Limits
+from auditor.model.logs import LogFile, StepLine
 from auditor.report.html import render
+from auditor.report.html.charts import curves
 from auditor.report.html.markup import Html, tag
 from tests.report.sample import report, submission
 
@@ -56,6 +58,21 @@ def test_text_of_a_submission_stays_text() -> None:
     reader = _Reader(render(report()))
     assert "</script><img src=x onerror=alert(1)>" in "".join(reader.text)
     assert not {"\x1b", "\u202e", "\u200b"} & set("".join(reader.text))
+
+
+def test_the_place_of_the_claimed_number_is_relevant_and_no_step() -> None:
+    """A submission without findings opens at what printed its number, not at its imports."""
+    clean = submission(findings=())
+    text = render(report(clean), Limits(html=HtmlLimits(whole_lines=10)))
+    assert "claimed number" in text and "def eval_val(model, tokens):" in text
+    assert "import torch" not in text and 'class="step"' not in text
+
+
+def test_the_first_fall_of_the_loss_leaves_the_picture() -> None:
+    """The axis ends at what the settled run reaches, so that runs can be told apart."""
+    falling = [StepLine(n * 100, 2000, n, "", train_loss=11.0 if n < 2 else 3.0 - n / 100) for n in range(20)]
+    picture = curves([LogFile("a.log", "A", "utf-8", (), 1, (), (), {}, steps=tuple(falling))])
+    assert picture is not None and ">2.97<" in picture and ">11.00<" not in picture
 
 
 def test_whole_sources_are_left_out_of_large_reports() -> None:

@@ -12,6 +12,9 @@ from auditor.report.html.markup import Html, tag
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 240, 48, 26
 _POINTS = 400
 """Points of one curve: more than the picture has columns for are thinned out."""
+_SETTLED = 0.15
+"""Share of the run whose fall from the logarithm of the vocabulary may leave the picture at the top: it would press
+everything that differs between runs into one line."""
 
 
 def ledger(seeds: Sequence[SeedRow], cap: float) -> Html | None:
@@ -67,17 +70,24 @@ def curves(logs: Sequence[LogFile]) -> Html | None:
         return None
     everything = [point for _, points in series for point in points]
     last = max(x for x, _ in everything) or 1
-    ordered = sorted(y for _, y in everything)
-    low, high = ordered[0], ordered[int(len(ordered) * 0.9)]
+    low = min(y for _, y in everything)
+    high = max((y for x, y in everything if x >= _SETTLED * last), default=low)
     span = (high - low) or 1.0
-    marks = _axes(last, low, low + span)
+    marks, lines = _axes(last, low, low + span), []
     for index, (name, points) in enumerate(series[:8]):
-        placed = " ".join(f"{_x(x, last):.1f},{_y(min(y, low + span), low, span):.1f}" for x, y in points)
-        marks.append(tag("polyline", class_=f"curve c{index}", points=placed, fill="none"))
+        placed = " ".join(f"{_x(x, last):.1f},{_y(y, low, span):.1f}" for x, y in points)
+        lines.append(tag("polyline", class_=f"curve c{index}", points=placed, fill="none"))
         marks.append(
             tag("text", name[-40:], class_=f"label t{index}", x=_WIDTH - 8, y=16 + 14 * index, text_anchor="end")
         )
-    return _svg(marks, _HEIGHT, "Training loss over steps")
+    return _svg([*marks, _clipped(lines)], _HEIGHT, "Training loss over steps")
+
+
+def _clipped(lines: list[Html]) -> Html:
+    """Return the lines in a frame of their own, whose border cuts off what lies outside the axes."""
+    width, height = _WIDTH - _LEFT - 10, _HEIGHT - _BOTTOM - 6
+    box = f"{_LEFT} 7 {width} {height}"
+    return tag("svg", lines, x=_LEFT, y=7, width=width, height=height, viewBox=box)
 
 
 def _x(step: float, last: float) -> float:

@@ -88,7 +88,8 @@ def _submission(report: SubmissionReport, prefix: str, limits: Limits, *, whole:
 
 def _strip(report: SubmissionReport) -> Html:
     legality, headline = report.legality, report.legality.headline
-    rows = [("eval path", f"{legality.verdict.value} ({', '.join(legality.classes_active) or 'no class established'})")]
+    classes = ", ".join(legality.classes_active) or "no class established"
+    rows = [("folder", report.path), ("eval path", f"{legality.verdict.value} ({classes})")]
     if legality.classes_inactive:
         rows.append(("present, not active", ", ".join(legality.classes_inactive)))
     if headline is not None:
@@ -125,7 +126,7 @@ def _finding(report: SubmissionReport, number: int, judged: JudgedFinding, prefi
         parts.append(tag("p", "Not active in this run; enabled by ", tag("code", finding.latent), "."))
     if judged.waiver is not None:
         parts.append(tag("p", f"Waived on {judged.waiver.date}: {judged.waiver.reason}"))
-    parts.append(tag("ol", list(_steps(finding, number, prefix)), class_="steps"))
+    parts.append(tag("ol", list(_steps(finding, number, prefix)), class_="steps" if finding.path else "steps place"))
     cited = [tag("li", f"{row.source}, {row.date} ({row.status}) {row.summary}") for row in finding.citations]
     parts.append(tag("ul", cited, class_="cited") if cited else None)
     parts.append(tag("p", "fingerprint ", tag("code", judged.fingerprint), class_="meta"))
@@ -137,12 +138,12 @@ def _steps(finding: Finding, number: int, prefix: str) -> Iterator[Html]:
         where = _place(at.span) + (f" in {at.function}" if at.function else "")
         yield _step(prefix, number, step, at.event, where, at.message)
     if not finding.path and finding.location is not None:
-        yield _step(prefix, number, 0, "at", _place(finding.location), "")
+        yield _step(prefix, number, 0, _place(finding.location), "", "")
 
 
 def _step(prefix: str, finding: int, step: int, event: str, where: str, message: str) -> Html:
     target = anchor(prefix, finding, step)
-    label = (tag("strong", event), " ", message, tag("small", where))
+    label = (tag("strong", event), " ", message, tag("small", where) if where else None)
     return tag("li", tag("button", label, type="button", class_="step", data_note=target, data_finding=finding))
 
 
@@ -182,7 +183,7 @@ def _seed_table(seeds: Sequence[SeedRow]) -> Html:
     for row in seeds:
         numbers = (row.seed, row.steps, row.train_s, row.gptq_s, row.eval_s, row.bpb)
         sizes = (row.code_bytes, row.model_bytes, row.total_bytes)
-        gpu = " x ".join(str(part) for part in (row.world_size, row.gpu) if part is not None) or None
+        gpu = row.gpu if row.world_size is None else f"{row.world_size} x {row.gpu or '?'}"
         cells = [
             row.file,
             *map(_number, numbers),

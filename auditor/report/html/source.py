@@ -13,13 +13,19 @@ from auditor.report.html.markup import Html, tag
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One remark at a line: step `step` of finding `finding`, step 0 where the finding has no path."""
+    """One remark at a line: step `step` of finding `finding`, step 0 where the finding has no path.
 
-    finding: int
+    `finding` None is the place that printed the claimed number: always shown, and no step of anything.
+    """
+
+    finding: int | None
     step: int
     event: str
     message: str
 
+
+_AFTER_FINDINGS = 1 << 30
+"""Ranks a place behind those of every finding."""
 
 Notes = dict[tuple[str, int, int], list[Note]]
 
@@ -34,6 +40,10 @@ def notes_of(report: SubmissionReport) -> Notes:
         if not finding.path and finding.location is not None:
             at_line = finding.location
             notes[at_line.file, at_line.layer, at_line.line].append(Note(number, 0, finding.slug, finding.message))
+    headline = report.legality.headline
+    if headline is not None and headline.span is not None:
+        span = headline.span
+        notes[span.file, span.layer, span.line].append(Note(None, 0, "claimed number", headline.how))
     return notes
 
 
@@ -75,15 +85,15 @@ def _ordered(sources: Sequence[SourceText]) -> list[SourceText]:
 
 
 def _first_shown(sources: Sequence[SourceText], notes: Notes) -> int:
-    """Return the first pane that the first finding points into, else the first one."""
+    """Return the pane that the first finding points into, else the one of the claimed number, else the first one."""
     ranked = [
-        min((note.finding, note.step) for note in found)
+        min((_AFTER_FINDINGS if note.finding is None else note.finding, note.step) for note in found)
         if (
             found := [
                 note for (file, layer, _), rows in notes.items() if (file, layer) == (s.file, s.layer) for note in rows
             ]
         )
-        else (1 << 30, 0)
+        else (_AFTER_FINDINGS + 1, 0)
         for s in sources
     ]
     return min(range(len(sources)), key=lambda index: (ranked[index], index))
@@ -135,4 +145,6 @@ def _clip(line: str, limits: HtmlLimits) -> str:
 def _note(note: Note, prefix: str) -> Html:
     step = tag("i", note.step or "•", class_="n")
     text = (step, tag("strong", note.event), " ", note.message)
+    if note.finding is None:
+        return tag("div", text, class_="note on")
     return tag("div", text, class_="note", id=anchor(prefix, note.finding, note.step), data_finding=note.finding)

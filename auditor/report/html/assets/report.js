@@ -10,7 +10,7 @@
   };
 
   const activate = (article, finding) => {
-    for (const note of all(".note", article)) note.classList.toggle("on", note.dataset.finding === finding);
+    for (const note of all(".note[data-finding]", article)) note.classList.toggle("on", note.dataset.finding === finding);
   };
 
   const visit = (step) => {
@@ -30,6 +30,21 @@
     }
     step.focus({ preventScroll: true });
     step.scrollIntoView({ block: "nearest" });
+    return note;
+  };
+
+  /* Where the pane stands below the findings, a step that was touched leads to its line, and the line leads back. */
+  const stacked = (article) => article.querySelector(".split")
+    && getComputedStyle(article.querySelector(".split")).gridTemplateColumns.split(" ").length === 1;
+
+  const touch = (step) => {
+    const note = visit(step);
+    if (note && stacked(step.closest("article"))) note.scrollIntoView({ block: "center" });
+  };
+
+  const back = (note) => {
+    const step = all(".step", note.closest("article")).find((one) => one.dataset.note === note.id);
+    if (step && stacked(note.closest("article"))) step.scrollIntoView({ block: "center" });
   };
 
   const move = (by) => {
@@ -50,7 +65,9 @@
 
   document.addEventListener("click", (event) => {
     const step = event.target.closest(".step");
-    if (step) visit(step);
+    if (step) touch(step);
+    const note = event.target.closest(".note[data-finding]");
+    if (note) back(note);
     const tab = event.target.closest("[role=tab]");
     if (tab) show(document.getElementById(tab.dataset.panel));
     if (event.target.closest(".copy")) copy(event.target.closest("section"));

@@ -23,6 +23,7 @@ def test_failed_and_empty_tasks_have_rows() -> None:
     """No task is lost from sight, and text from outside stays text."""
     text = render_index([_row("pr/1", submissions=[], failure=HOSTILE), _row("pr/2", submissions=[])], "x")
     assert 'data-verdict="FAILED"' in text and 'data-verdict="EMPTY"' in text
+    assert "adds no submission folder" in text and "FAILED (1)" in text and "LOOKS_CLEAN (" not in text
     assert "<img" not in text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,18 @@ def test_a_step_in_the_shim_switches_the_layer(page: Any, tmp_path: Path) -> Non
     assert "loss.backward()" in page.locator("[role=tabpanel]:visible").inner_text()
 
 
+def test_on_a_phone_a_step_leads_to_its_line_and_back(page: Any, tmp_path: Path) -> None:
+    """The pane stands below the findings there: touching a step brings its line into view, touching that the step."""
+    page.set_viewport_size({"width": 390, "height": 600})
+    _open(page, tmp_path, render(report()))
+    in_view = "(node) => { const box = node.getBoundingClientRect(); return box.top >= 0 && box.bottom <= innerHeight }"
+    assert not page.locator(".note.on").nth(0).evaluate(in_view)
+    page.locator(".step").nth(0).click()
+    assert page.locator(".note.here").evaluate(in_view) and not page.locator(".step").nth(0).evaluate(in_view)
+    page.locator(".note.here").click()
+    assert page.locator(".step").nth(0).evaluate(in_view)
+
+
 def test_only_relevant_lines_is_on_and_can_be_switched_off(page: Any, tmp_path: Path) -> None:
     """At first only lines near the evidence show."""
     _open(page, tmp_path, render(report()))
@@ -131,12 +143,14 @@ def test_keys_do_not_steal_typing(page: Any, tmp_path: Path) -> None:
     assert page.locator(".step[aria-current]").count() == 0
 
 
-def _index(count: int) -> str:
+def _index(count: int, legality: Callable[[int], str] = lambda _: "illegal") -> str:
     verdicts = ("COMPLIANCE_FLAG", "LOOKS_CLEAN", "NEEDS_REVIEW")
     rows = []
     for number in range(count):
+        document = submission_document(submission())
         one = {
-            **submission_document(submission()),
+            **document,
+            "legality": {**document["legality"], "verdict": legality(number)},
             "verdict": verdicts[number % 3],
             "path": f"records/t/Folder{number}",
         }
@@ -163,3 +177,16 @@ def test_an_index_of_two_thousand_rows_filters_sorts_and_searches(page: Any, tmp
     )
     assert page.locator("tbody tr").first.inner_text().startswith("pr/1999")
     assert took < 2000
+
+
+def test_an_index_filters_by_eval_path_and_says_when_nothing_is_left(page: Any, tmp_path: Path) -> None:
+    """ "legal" as a search word finds "illegal" too; the filter does not. The heading stays in view of a long table."""
+    _open(page, tmp_path, _index(300, legality=lambda number: "legal" if number % 3 == 1 else "illegal"))
+    assert page.locator("#legality option").all_inner_texts() == ["all", "legal (100)", "illegal (200)"]
+    page.locator("#legality").select_option("legal")
+    assert page.locator("#count").inner_text() == "100 of 300"
+    page.locator(".scroll").evaluate("(node) => node.scrollTo(0, 1500)")
+    assert page.locator("th").first.evaluate("(node) => node.getBoundingClientRect().top >= 0")
+    assert not page.locator("#nothing").is_visible()
+    page.locator("#search").fill("no such thing")
+    assert page.locator("#nothing").is_visible()

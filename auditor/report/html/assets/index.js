@@ -3,8 +3,10 @@
   const body = document.querySelector("tbody");
   const rows = Array.from(body.rows, (row) => ({ row, text: row.textContent.toLowerCase() }));
   const search = document.getElementById("search");
-  const selects = ["verdict", "track"].map((name) => document.getElementById(name));
+  const selects = ["verdict", "track", "legality"].map((name) => document.getElementById(name));
   const count = document.getElementById("count");
+  const nothing = document.getElementById("nothing");
+  const collator = new Intl.Collator("en", { numeric: true });
 
   const filter = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -15,6 +17,7 @@
       row.hidden = !fits;
       shown += fits;
     }
+    nothing.hidden = shown > 0;
     count.textContent = `${shown} of ${rows.length}`;
   };
 
@@ -27,7 +30,7 @@
   const compare = (a, b) => {
     if (a === "" || b === "") return (a === "") - (b === "");
     if (typeof a === "number" && typeof b === "number") return a - b;
-    return String(a).localeCompare(String(b), "en", { numeric: true });
+    return collator.compare(String(a), String(b));
   };
 
   const sort = (header) => {

@@ -103,6 +103,9 @@ class ReportLimits:
     message_chars: int = 2_000
     source_line_chars: int = 240
     path_steps: int = 60
+    problems: int = 20
+    """Changes outside the record folder that are listed before the verdict; a pull request from a stale fork has
+    thousands, and they must not push the verdict out of a capped comment. The JSON report holds all."""
     json_bytes: int = 64_000_000
     """Largest JSON report read back; a real submission's is under 0.1 MB, a checkout of 46 records under 4 MB."""
 
@@ -117,6 +120,8 @@ class SarifLimits:
     """Thread-flow locations of one result: more than 10,000 are rejected, the first 1,000 shown."""
     message_chars: int = 1_000
     """A message is shown up to about 1,024 characters."""
+    result_bytes: int = 9_000_000
+    """Of all results as JSON: a file of more than 10 MB, compressed, is rejected, and this one is not compressed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ def annotate(report: AuditReport) -> Iterator[Annotation]:
             yield _annotation(submission, judged)
     for problem in report.problems:
         yield Annotation("warning", "pgolf", f"{problem.path}: {problem.message}")
+    for waiver in report.stale_waivers:
+        yield Annotation("warning", "pgolf", f"stale waiver {waiver.fingerprint}: {waiver.reason}")
 
 
 def commands(wanted: Iterable[Annotation], limits: GithubLimits = DEFAULT_LIMITS.github) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """The review comment, in the shape that reviewers of the contest already use.
 
 Head, what was found with lines, what was established, verdict, recommendation, how to dispute. It never speaks for a
-maintainer and mentions nobody. Sections are written whole or left out whole, so that a cut comment stays readable.
+maintainer and mentions nobody. Sections are written whole or left out whole, so that a cut comment stays readable; the
+verdicts come first and how to dispute comes last in every comment, however many findings there are.
 """
 
 from __future__ import annotations
@@ -25,29 +26,33 @@ _ATTENTION = re.compile(r"[@#](?=\w)|\bGH-(?=\d)|\b(?:https?|ftp)(?=://)|\bwww(?
 
 def render(report: AuditReport, limits: Limits = DEFAULT_LIMITS) -> str:
     """Return the comment for all submissions of a report, at most `limits.github.comment_chars` characters."""
-    return fit(sections(report, limits), limits.github.comment_chars)
+    return fit([MARKER, *sections(report, limits)], limits.github.comment_chars, closing(report))
 
 
-def fit(parts: Iterable[str], budget: int) -> str:
-    """Join sections while they fit; what is left out is counted in a last line."""
-    room = budget - 200
+def fit(parts: Iterable[str], budget: int, last: str) -> str:
+    """Join sections while they fit; what is left out is counted before `last`, which always stands.
+
+    The first that does not fit ends the text, but for one that is larger than half of it: that one alone is missing.
+    """
+    room = budget - 200 - len(last)
     taken: list[str] = []
-    left_out = 0
+    left_out, full = 0, False
     for part in parts:
-        if len(part) + 1 <= room and not left_out:
+        large = len(part) > budget // 2
+        full = full or (len(part) >= room and not large)
+        if full or large:
+            left_out += 1
+        else:
             taken.append(part)
             room -= len(part) + 1
-        else:
-            left_out += 1
     if left_out:
         taken.append(f"\n_{left_out} further sections do not fit here; the JSON and HTML reports hold them._")
-    return "\n".join(taken).rstrip("\n") + "\n"
+    return "\n".join([*taken, last]).rstrip("\n") + "\n"
 
 
 def sections(report: AuditReport, limits: Limits = DEFAULT_LIMITS) -> Iterator[str]:
     """Yield the comment section by section, each a block of whole lines, the most important first."""
     writer = _Writer(limits)
-    yield MARKER
     yield from writer.opening(report)
     for submission in report.submissions:
         yield writer.summary(submission, report.head)
@@ -57,7 +62,16 @@ def sections(report: AuditReport, limits: Limits = DEFAULT_LIMITS) -> Iterator[s
             yield writer.finding(submission, judged)
         yield writer.established(submission)
         yield writer.runs(submission)
-    yield writer.closing(report)
+
+
+def closing(report: AuditReport) -> str:
+    """Return the last section: what made the comment, and how to dispute it."""
+    version, edition = prose(report.version), prose(report.edition)
+    return (
+        f"---\nMade by pgolf {version} under the rules of edition {edition}. It read code and logs and ran "
+        "nothing. It can be wrong: to dispute a finding, name its fingerprint and the line that shows otherwise, "
+        "and a person looks again. Decisions are the maintainers'.\n"
+    )
 
 
 def prose(text: str, limit: int | None = None) -> str:
@@ -82,12 +96,26 @@ class _Writer:
     def __init__(self, limits: Limits) -> None:
         self._report = limits.report
         self._message = limits.report.message_chars
+        self._line = limits.report.source_line_chars
 
     def opening(self, report: AuditReport) -> Iterator[str]:
         if not report.submissions:
             yield "No submission was found here: nothing looks like a record folder.\n"
-        for problem in report.problems:
-            yield f"- {code(problem.path)}: {prose(problem.message, self._message)}\n"
+        if len(report.submissions) > 1:
+            yield (
+                "\n".join(f"- {code(one.path, self._line)}: **{one.verdict.value}**" for one in report.submissions)
+                + "\n"
+            )
+        shown = report.problems[: self._report.problems]
+        lines = [f"- {code(problem.path, self._line)}: {prose(problem.message, self._message)}" for problem in shown]
+        if len(report.problems) > len(shown):
+            lines.append(f"- {len(report.problems) - len(shown):,} further such remarks are in the JSON report")
+        lines += [
+            f"- stale waiver {code(one.fingerprint)}: {prose(one.reason, self._message)}"
+            for one in report.stale_waivers[: self._report.problems]
+        ]
+        if lines:
+            yield "\n".join(lines) + "\n"
 
     def summary(self, report: SubmissionReport, head: str | None) -> str:
         legality = report.legality
@@ -163,14 +191,6 @@ class _Writer:
             total = by_size.get(seed, {}).get("total_bytes")
             lines.append("| " + " | ".join(prose(_cell(value)) for value in (seed, *cells, total)) + " |")
         return "\n".join(lines) + "\n"
-
-    def closing(self, report: AuditReport) -> str:
-        version, edition = prose(report.version), prose(report.edition)
-        return (
-            f"---\nMade by pgolf {version} under the rules of edition {edition}. It read code and logs and ran "
-            "nothing. It can be wrong: to dispute a finding, name its fingerprint and the line that shows otherwise, "
-            "and a person looks again. Decisions are the maintainers'.\n"
-        )
 
 
 def _place(span: Span) -> str:

@@ -7,6 +7,7 @@ the shipped file, and message and code flow name the decoded line. GitHub's limi
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import Any
 from urllib.parse import quote
 
@@ -27,8 +28,7 @@ def render(report: AuditReport, limits: SarifLimits = DEFAULT_LIMITS.sarif) -> s
         _result(submission, judged, limits) for submission in report.submissions for judged in submission.findings
     ]
     results.sort(key=lambda result: _RANK[result["level"]])
-    dropped = len(results) - limits.results
-    results = results[: limits.results]
+    kept = results[: _fitting(results[: limits.results], limits)]
     rules = {judged.finding.rule: judged for submission in report.submissions for judged in submission.findings}
     run: dict[str, Any] = {
         "tool": {
@@ -40,11 +40,17 @@ def render(report: AuditReport, limits: SarifLimits = DEFAULT_LIMITS.sarif) -> s
         },
         "automationDetails": {"id": f"pgolf/{report.edition}/"},
         "columnKind": "unicodeCodePoints",
-        "invocations": [_invocation(report, max(0, dropped))],
-        "results": results,
+        "invocations": [_invocation(report, len(results) - len(kept))],
+        "results": kept,
         "properties": {"edition": report.edition, "verdicts": _verdicts(report.submissions)},
     }
     return dump({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}) + "\n"
+
+
+def _fitting(results: list[dict[str, Any]], limits: SarifLimits) -> int:
+    """Return how many results, from the first on, stay below the cap on their bytes."""
+    sizes = accumulate(len(dump(result, indent=None).encode("utf-8")) for result in results)
+    return sum(1 for size in sizes if size <= limits.result_bytes)
 
 
 def _verdicts(submissions: Iterable[SubmissionReport]) -> list[dict[str, str]]:

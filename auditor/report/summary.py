@@ -5,7 +5,7 @@ from __future__ import annotations
 from auditor.limits import DEFAULT_LIMITS, Limits
 from auditor.model.report import AuditReport
 from auditor.model.verdict import Verdict
-from auditor.report.markdown import code, fit, sections
+from auditor.report.markdown import closing, code, fit, sections
 
 
 def render_summary(report: AuditReport, limits: Limits = DEFAULT_LIMITS) -> str:
@@ -16,7 +16,7 @@ def render_summary(report: AuditReport, limits: Limits = DEFAULT_LIMITS) -> str:
     ]
     table = "\n".join(["# pgolf gate\n", "| submission | verdict | eval path |", "|---|---|---|", *rows]) + "\n"
     # A character takes up to four bytes: counting them so keeps the cap without cutting inside one.
-    return fit([table, *sections(report, limits)], limits.github.summary_bytes // 4)
+    return fit([table, *sections(report, limits)], limits.github.summary_bytes // 4, closing(report))
 
 
 def render_outputs(report: AuditReport, result: str) -> str:

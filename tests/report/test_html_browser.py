@@ -13,6 +13,7 @@ from auditor.fleet.index import render_index
 from auditor.fleet.store import parse_row
 from auditor.report.html import render
 from auditor.report.json import dump, submission_document
+from auditor.usecases.audit import audit
 from tests.report.sample import report, submission
 
 _CHROMIUM = next(
@@ -104,6 +105,18 @@ def test_hostile_text_is_shown_and_runs_nothing(page: Any, tmp_path: Path) -> No
     _open(page, tmp_path, render(report()))
     assert page.locator("img").count() == 0
     assert "<img src=x onerror=alert(1)>" in page.locator("body").inner_text()
+
+
+def test_the_hostile_fixtures_are_shown_and_run_nothing(page: Any, tmp_path: Path) -> None:
+    """All of them on one page: nothing but our own elements, every key works, nothing scrolls sideways."""
+    _open(page, tmp_path, render(audit(Path(__file__).resolve().parents[2] / "fixtures" / "hostile")))
+    used = page.evaluate("[...new Set(Array.from(document.body.querySelectorAll('*'), (node) => node.localName))]")
+    assert not {"img", "iframe", "object", "embed", "link", "form", "video"} & set(used)
+    assert page.locator("body script").count() == 1
+    page.keyboard.press("j")
+    assert page.locator(".step[aria-current]").count() == 1
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_the_policy_refuses_a_script_that_is_not_ours(browser: Any, tmp_path: Path) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from auditor.limits import DEFAULT_LIMITS
+from auditor.model.finding import PathStep
 from auditor.model.report import JudgedFinding
+from auditor.model.source import Span
+from auditor.model.submission import RootProblem
+from auditor.model.verdict import Verdict
 from auditor.report.markdown import MARKER, code, prose, render
 from auditor.report.summary import render_outputs, render_summary
 from tests.report.sample import finding, report, submission
@@ -64,6 +69,34 @@ def test_a_huge_report_keeps_the_caps_by_whole_sections() -> None:
         assert re.search(r"_\d+ further sections do not fit here", text)
     assert comment.count("### PG101") >= 5
     assert comment.count("Fingerprint") == comment.count("### PG101")
+    for text in (comment, summary):
+        assert "to dispute a finding" in text.splitlines()[-1]
+
+
+def test_every_verdict_stands_before_the_findings_of_the_first() -> None:
+    """What fills the comment is the first submission's; the second one's verdict is not what is cut."""
+    many = tuple(JudgedFinding(finding(message=f"{n} " + "long " * 390), f"{n:032x}") for n in range(900))
+    text = render(report(submission(findings=many), submission(path="records/t/Second", verdict=Verdict.LOOKS_CLEAN)))
+    assert len(text) <= 65_536
+    assert text.index("`records/t/Second`: **LOOKS_CLEAN**") < text.index("### PG101")
+
+
+def test_thousands_of_stray_files_do_not_push_the_verdict_out() -> None:
+    """A pull request from a stale fork changes everything; the first few are named and the rest counted."""
+    strays = tuple(
+        RootProblem(f"{'deep/' * 40}{n}.txt", "removed outside every submission folder") for n in range(5000)
+    )
+    for text in (render(replace(report(), problems=strays)), render_summary(replace(report(), problems=strays))):
+        assert "4,980 further such remarks" in text and "**COMPLIANCE_FLAG**" in text and "### PG101" in text
+
+
+def test_one_endless_section_costs_only_itself() -> None:
+    """A finding whose path alone passes the cap is missing and counted; the others are there."""
+    steps = tuple(PathStep("SCORE", Span("train_gpt.py", 1, 2), "f", "x" * 1900) for _ in range(60))
+    found = (JudgedFinding(finding(path=steps), "a" * 32), JudgedFinding(finding("PG102"), "b" * 32))
+    text = render(report(submission(findings=found)))
+    assert "### PG101" not in text and "### PG102" in text and "### Runs" in text
+    assert "_1 further sections do not fit here" in text
 
 
 def test_step_outputs_hold_nothing_of_a_submission() -> None:

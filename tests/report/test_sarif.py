@@ -76,3 +76,14 @@ def test_the_limits_of_the_upload_are_kept() -> None:
     assert len(run["results"]) == 15
     assert len(run["results"][0]["codeFlows"][0]["threadFlows"][0]["locations"]) == 10
     assert "25 further results" in json.dumps(run["invocations"])
+
+
+def test_the_size_of_an_upload_is_kept() -> None:
+    """Long evidence paths of many findings could pass ten megabytes: the last results go, and are counted."""
+    steps = tuple(PathStep("SCORE", Span(FILE, 1, 2), "f", "x" * 500) for _ in range(30))
+    many = tuple(JudgedFinding(finding(path=steps), f"{number:032x}") for number in range(100))
+    loaded = json.loads(render(report(submission(findings=many)), SarifLimits(result_bytes=500_000)))
+    Draft4Validator(_schema()).validate(loaded)
+    (run,) = loaded["runs"]
+    assert 5 < len(run["results"]) < 50 and len(json.dumps(run["results"])) < 500_000
+    assert f"{100 - len(run['results'])} further results" in json.dumps(run["invocations"])

@@ -28,7 +28,7 @@ def render(report: AuditReport, limits: Limits = DEFAULT_LIMITS) -> str:
     """Return the page as one self-contained document."""
     total = sum(source.text.count("\n") + 1 for one in report.submissions for source in one.sources)
     whole = total <= limits.html.whole_lines
-    parts = [_masthead(report)]
+    parts = [_masthead(report, limits.report)]
     if len(report.submissions) > 1:
         parts.append(_contents(report.submissions))
     parts += [
@@ -39,10 +39,13 @@ def render(report: AuditReport, limits: Limits = DEFAULT_LIMITS) -> str:
     return page(f"pgolf: {report.root}", tag("main", parts), style="report.css", script="report.js")
 
 
-def _masthead(report: AuditReport) -> Html:
+def _masthead(report: AuditReport, limits: ReportLimits) -> Html:
     facts = [f"pgolf {report.version}", f"edition {report.edition}", report.root]
     facts += [f"head {report.head[:12]}"] if report.head else []
-    problems = [tag("li", tag("code", problem.path), ": ", problem.message) for problem in report.problems]
+    shown = report.problems[: limits.problems]
+    problems = [tag("li", tag("code", problem.path), ": ", problem.message) for problem in shown]
+    if len(report.problems) > len(shown):
+        problems.append(tag("li", f"{len(report.problems) - len(shown):,} further such remarks are in the JSON report"))
     stale = [tag("li", "stale waiver ", tag("code", one.fingerprint), ": ", one.reason) for one in report.stale_waivers]
     rows = tag("ul", problems, stale, class_="problems") if problems or stale else None
     keys = tag("p", tag("kbd", "j"), " next step, ", tag("kbd", "k"), " previous step", class_="keys")

@@ -25,7 +25,7 @@ def choose(files: Sequence[FileEntry], explicit: str | None = None) -> tuple[str
             return wanted, "named with --script"
         return None, f"--script names {explicit}, which this folder does not hold"
     if "train_gpt.py" in python:
-        return "train_gpt.py", "train_gpt.py"
+        return "train_gpt.py", "the usual name"
     for choice in (_from_manifest, _from_readme):
         name = choice(files, python)
         if name is not None:

@@ -66,7 +66,8 @@ def _path(judged: JudgedFinding, limits: ReportLimits) -> list[str]:
     for number, step in enumerate(judged.finding.path[: limits.path_steps], start=1):
         layer = f"[{step.span.layer}]" if step.span.layer else ""
         where = f"{step.span.file}{layer}:{step.span.line}"
-        lines.append(_text(f"{number}. {step.event} {where} {step.function}: {step.message}", limits))
+        function = f" {step.function}" if step.function else ""
+        lines.append(_text(f"{number}. {step.event} {where}{function}: {step.message}", limits))
     return lines
 
 

@@ -26,7 +26,15 @@ _ATTENTION = re.compile(r"[@#](?=\w)|\bGH-(?=\d)|\b(?:https?|ftp)(?=://)|\bwww(?
 
 def render(report: AuditReport, limits: Limits = DEFAULT_LIMITS) -> str:
     """Return the comment for all submissions of a report, at most `limits.github.comment_chars` characters."""
-    return fit([MARKER, *sections(report, limits)], limits.github.comment_chars, closing(report))
+    parts = [MARKER, *_verdicts(report, limits), *sections(report, limits)]
+    return fit(parts, limits.github.comment_chars, closing(report))
+
+
+def _verdicts(report: AuditReport, limits: Limits) -> Iterator[str]:
+    """Yield one line per submission where there are several."""
+    if len(report.submissions) > 1:
+        wide = limits.report.source_line_chars
+        yield "\n".join(f"- {code(one.path, wide)}: **{one.verdict.value}**" for one in report.submissions) + "\n"
 
 
 def fit(parts: Iterable[str], budget: int, last: str) -> str:
@@ -101,11 +109,6 @@ class _Writer:
     def opening(self, report: AuditReport) -> Iterator[str]:
         if not report.submissions:
             yield "No submission was found here: nothing looks like a record folder.\n"
-        if len(report.submissions) > 1:
-            yield (
-                "\n".join(f"- {code(one.path, self._line)}: **{one.verdict.value}**" for one in report.submissions)
-                + "\n"
-            )
         shown = report.problems[: self._report.problems]
         lines = [f"- {code(problem.path, self._line)}: {prose(problem.message, self._message)}" for problem in shown]
         if len(report.problems) > len(shown):
@@ -169,7 +172,7 @@ class _Writer:
         quoted = (
             "" if line is None or not line.strip() else f"\n   {code(line.strip(), self._report.source_line_chars)}"
         )
-        where = f"{_place(step.span)} in {code(step.function)}"
+        where = _place(step.span) + (f" in {code(step.function)}" if step.function else "")
         return f"{number}. {prose(step.event)}, {where}: {prose(step.message, self._message)}{quoted}"
 
     def established(self, report: SubmissionReport) -> str:

@@ -122,7 +122,8 @@ def _location(report: SubmissionReport, span: Span | None) -> dict[str, Any]:
 def _flow_step(report: SubmissionReport, number: int, step: PathStep, limits: SarifLimits) -> dict[str, Any]:
     location = _location(report, step.span)
     where = f"decoded line {step.span.line}" if step.span.layer else f"line {step.span.line}"
-    text = visible(f"{step.event} in {step.function}, {where}: {step.message}", limits.message_chars)
+    function = f" in {step.function}" if step.function else ""
+    text = visible(f"{step.event}{function}, {where}: {step.message}", limits.message_chars)
     return {"location": {**location, "message": {"text": text}}, "executionOrder": number}
 
 

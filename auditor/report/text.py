@@ -169,7 +169,7 @@ class _Writer:
             yield f"WAIVED {judged.waiver.date}: {self.safe(judged.waiver.reason)}"
 
     def _step(self, report: SubmissionReport, number: int, step: PathStep) -> Iterator[RenderableType]:
-        where = f"{self._place(step.span)} in {self.safe(step.function)}"
+        where = self._place(step.span) + (f" in {self.safe(step.function)}" if step.function else "")
         yield _indent(
             Text.assemble((f"{number:>2}  {self.safe(step.event):<12}", "bold"), f"  {self.safe(step.message)}"), 6
         )

@@ -27,8 +27,8 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     adapted = 0 if _only_loose(analysis) else _adapts(analysis)
     if adapted and all(leak.way is Way.CALIBRATION for leak in analysis.leaks):
         yield ctx.established(
-            f"{function}: {adapted} update sites learn from validation tokens, each after the score of its own tokens "
-            f"was fixed ({len(analysis.composition.scores)} scores followed)",
+            f"{function}: {adapted} update {'site learns' if adapted == 1 else 'sites learn'} from validation tokens, "
+            f"each after the score of its own tokens was fixed ({len(analysis.composition.scores)} scores followed)",
             classes=("score-first-ttt",),
         )
     found = mixtures(analysis)

@@ -29,8 +29,9 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
                 missed.append(Span(module.file, module.layer, node.lineno, node.col_offset + 1))
     if missed:
         lines = ", ".join(str(span.line) for span in missed[:8])
+        calls = "1 training call stands" if len(missed) == 1 else f"{len(missed)} training calls stand"
         yield ctx.unproven(
-            f"{len(missed)} training calls stand in code that the run as reconstructed does not reach (lines {lines})",
+            f"{calls} in code that the run as reconstructed does not reach (lines {lines})",
             missed[0],
             effect=Effect.NOTE,
         )

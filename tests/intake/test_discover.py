@@ -43,7 +43,7 @@ def test_a_folder_by_itself(tmp_path: Path) -> None:
     write(tmp_path, "train_gpt.py")
     write(tmp_path, "submission.json", "{}")
     (found,) = load(tmp_path, None, LIMITS)
-    assert (found.path, found.script, found.script_reason) == (".", "train_gpt.py", "train_gpt.py")
+    assert (found.path, found.script, found.script_reason) == (".", "train_gpt.py", "the usual name")
 
 
 def test_track_comes_from_the_path_above_the_root(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_caps_are_reported(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "script", "reason"),
     [
-        ({"train_gpt.py": "", "train_gpt_old.py": "xx"}, "train_gpt.py", "train_gpt.py"),
+        ({"train_gpt.py": "", "train_gpt_old.py": "xx"}, "train_gpt.py", "the usual name"),
         (
             {"train_a.py": "", "train_b.py": "", "submission.json": '{"script": "train_b.py"}'},
             "train_b.py",

@@ -13,6 +13,8 @@ from auditor.model.report import JudgedFinding
 from auditor.model.source import Span
 from auditor.model.submission import RootProblem
 from auditor.model.verdict import Verdict
+from auditor.report.formats import Format
+from auditor.report.formats import render as render_format
 from auditor.report.markdown import MARKER, code, prose, render
 from auditor.report.summary import render_outputs, render_summary
 from tests.report.sample import finding, report, submission
@@ -97,6 +99,21 @@ def test_one_endless_section_costs_only_itself() -> None:
     text = render(report(submission(findings=found)))
     assert "### PG101" not in text and "### PG102" in text and "### Runs" in text
     assert "_1 further sections do not fit here" in text
+
+
+@pytest.mark.parametrize(
+    ("chosen", "wanted"),
+    [
+        (Format.MARKDOWN, "LOG, `a.log:2`: too long"),
+        (Format.SARIF, "LOG, line 2: too long"),
+        (Format.JUNIT, "LOG a.log:2: too long"),
+    ],
+    ids=lambda value: value.value if isinstance(value, Format) else "",
+)
+def test_a_step_outside_every_function_names_none(chosen: Format, wanted: str) -> None:
+    """A line of a log is in no function: its place stands alone."""
+    logged = JudgedFinding(finding(path=(PathStep("LOG", Span("a.log", 0, 2), "", "too long"),)), "a" * 32)
+    assert wanted in render_format(report(submission(findings=(logged,))), chosen)
 
 
 def test_step_outputs_hold_nothing_of_a_submission() -> None:

@@ -76,6 +76,26 @@ def test_the_job_that_may_comment_checks_out_nothing_of_the_pull_request() -> No
     assert set(job["permissions"]) == {"actions", "contents", "pull-requests"}
 
 
+@pytest.mark.parametrize("path", _WORKFLOWS, ids=lambda path: path.name)
+def test_no_workflow_puts_an_expression_into_a_shell(path: Path) -> None:
+    """Inputs and matrix values reach a script as environment variables only."""
+    for job in _load(path)["jobs"].values():
+        for step in job["steps"]:
+            assert "${{" not in step.get("run", "")
+
+
+def test_the_corpus_workflow_joins_every_shard_and_may_write_nothing() -> None:
+    """The parts are counted from 1 to the size of the matrix, and the joining job waits for all of them."""
+    raw = _load(ROOT / ".github" / "workflows" / "pgolf-corpus.yml")
+    shard, merge = raw["jobs"]["shard"], raw["jobs"]["merge"]
+    parts = shard["strategy"]["matrix"]["shard"]
+    assert parts == list(range(1, len(parts) + 1))
+    (audit,) = [step for step in shard["steps"] if "pgolf corpus " in step.get("run", "")]
+    assert audit["env"]["SHARD"] == "${{ matrix.shard }}/${{ strategy.job-total }}"
+    assert merge["needs"] == "shard" and any("pgolf corpus-merge" in step.get("run", "") for step in merge["steps"])
+    assert raw["permissions"] == {} and shard["permissions"] == merge["permissions"] == {"contents": "read"}
+
+
 def test_the_action_puts_no_input_into_a_shell() -> None:
     """Inputs reach the script as environment variables only."""
     for step in _load(ROOT / "action.yml")["runs"]["steps"]:

@@ -34,6 +34,7 @@ _HARDENING = (
     "maintenance.auto=false",
     "gc.auto=0",
 )
+_NETWORK = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "SSL_CERT_FILE")
 _DEFAULTS = (
     "refs/remotes/upstream/HEAD",
     "refs/remotes/origin/HEAD",
@@ -147,7 +148,7 @@ def plumbing(
         done = subprocess.run(
             [*command, *arguments],
             cwd="/" if os.path.isdir("/") else None,
-            env={**_environment(), "GIT_ALLOW_PROTOCOL": protocols},
+            env={**_environment(), **_network(protocols), "GIT_ALLOW_PROTOCOL": protocols},
             input=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -159,6 +160,11 @@ def plumbing(
     if len(done.stdout) > limits.git_output_bytes:
         raise IntakeError(f"git {arguments[0]} printed more than {limits.git_output_bytes} bytes")
     return done.stdout if done.returncode == 0 else None
+
+
+def _network(protocols: str) -> dict[str, str]:
+    """Return what the user's own environment says of proxies and certificates, where a transport is allowed at all."""
+    return {} if protocols == "none" else {name: os.environ[name] for name in _NETWORK if name in os.environ}
 
 
 def _environment() -> dict[str, str]:

@@ -43,7 +43,7 @@ def _corpus(
     write_index(outcome.results, out / "index.html")
     _summary(outcome)
     if diff is not None:
-        _changes(diff, outcome.rows)
+        _changes(diff, outcome.rows, whole=shard is None and prs is None)
 
 
 def _merge(
@@ -122,11 +122,15 @@ def _summary(outcome: Outcome) -> None:
         typer.echo(", ".join(f"{name} {seconds:.1f} s" for name, seconds in slowest))
 
 
-def _changes(old: Path, rows: Iterable[Row]) -> None:
+def _changes(old: Path, rows: Iterable[Row], *, whole: bool) -> None:
+    """Print what changed; a run of a part says nothing of the tasks that it left out."""
     from auditor.fleet.store import differences, read, verdicts
     from auditor.report.visible import visible
 
-    changed = list(differences(verdicts(read(old)[1]), verdicts(rows)))
+    rows = list(rows)
+    here = {row.task for row in rows}
+    earlier = [row for row in read(old)[1] if whole or row.task in here]
+    changed = list(differences(verdicts(earlier), verdicts(rows)))
     for task, path, before, after in changed:
         typer.echo(visible(f"{task} {path}: {before} -> {after}"))
     typer.echo(f"{len(changed)} verdicts changed")

@@ -1,4 +1,4 @@
-"""The compact evidence table: one row per run, cells ready for display. Used by the text report and `pgolf logs`."""
+"""The compact evidence table: one row per run, cells ready for display. Used by text, HTML and `pgolf logs`."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from auditor.model.evidence import SeedRow
 from auditor.model.finding import PathStep
 from auditor.model.report import AuditReport, JudgedFinding, SubmissionReport
 from auditor.model.source import Span
+from auditor.report.evidence_table import HEADER, evidence_cells
 from auditor.report.json import level
 from auditor.report.visible import visible
 
@@ -109,6 +110,7 @@ class _Writer:
             parts += [_indent(Text(f"{said.rule}  {self.safe(said.established)}"), 4) for said in report.passes]
         if report.evidence.seeds:
             parts += [Text("\n  Runs", style="bold"), _indent(self._seeds(report.evidence.seeds), 4)]
+            parts += self._hosts(report.evidence.seeds)
         if "smoke" in report.facts:
             parts += [Text("\n  Smoke test (as the script's own process told it)", style="bold")]
             parts += self._smoke(report.facts["smoke"])
@@ -187,18 +189,22 @@ class _Writer:
 
     def _seeds(self, seeds: tuple[SeedRow, ...]) -> Table:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        table.add_column("log", overflow="fold", ratio=1)
-        for name in ("seed", "steps", "train s", "calib. s", "eval s", "val_bpb", "code", "model", "total"):
+        table.add_column(HEADER[0], overflow="fold")
+        for name in HEADER[1:-3]:
             table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("python, torch, GPU", overflow="fold", ratio=2)
-        for row in seeds:
-            numbers = (row.seed, row.steps, row.train_s, row.gptq_s, row.eval_s, row.bpb)
-            sizes = (row.code_bytes, row.model_bytes, row.total_bytes)
-            world = "" if row.world_size is None else f"{row.world_size}x "
-            host = ", ".join((row.python or "?", row.torch or "?", world + (row.gpu or "?")))
-            cells = [row.file, *map(_number, numbers), *map(_count, sizes), host]
-            table.add_row(*(Text(self.safe(cell)) for cell in cells))
+        for cells in evidence_cells(seeds):
+            table.add_row(*(Text(self.safe(cell)) for cell in cells[:-3]))
         return table
+
+    def _hosts(self, seeds: tuple[SeedRow, ...]) -> Iterator[RenderableType]:
+        """Yield what ran the runs, once where it is the same for all: no table has the width for it."""
+        files: dict[str, list[str]] = {}
+        for cells in evidence_cells(seeds):
+            told = ", ".join(f"{name} {cell}" for name, cell in zip(HEADER[-3:], cells[-3:], strict=True))
+            files.setdefault(told, []).append(cells[0])
+        for told, which in files.items():
+            whose = "" if len(files) == 1 else f" ({', '.join(which)})"
+            yield _indent(Text(self.safe(told + whose), style="dim"), 4)
 
     def _smoke(self, told: dict[str, Any]) -> Iterator[RenderableType]:
         yield _indent(Text(self.safe(told["line"])), 4)
@@ -212,14 +218,6 @@ class _Writer:
 
 def _indent(renderable: RenderableType, columns: int) -> Padding:
     return Padding(renderable, (0, 0, 0, columns))
-
-
-def _number(value: float | int | None) -> str:
-    return "?" if value is None else f"{value:.7g}"
-
-
-def _count(value: int | None) -> str:
-    return "?" if value is None else f"{value:,}"
 
 
 def _tally(report: AuditReport) -> Text:

@@ -179,6 +179,21 @@ def test_the_gate_as_github_runs_it(tmp_path: Path) -> None:
     assert comment.returncode == 0 and comment.stdout.startswith("<!-- pgolf-review -->")
 
 
+def test_a_difference_of_a_part_speaks_of_that_part_alone(tmp_path: Path) -> None:
+    """Tasks that --prs leaves out have not vanished."""
+    root = repository(tmp_path / "repo")
+    for number, fixture in ((1, CLEAN), (2, FLAGGED)):
+        pull(root, number, fixture)
+    assert pgolf("corpus", root, "--out", tmp_path / "all", "--jobs", "1").returncode == 0
+    results = tmp_path / "all" / "results.jsonl"
+    done = pgolf("corpus", root, "--out", tmp_path / "part", "--jobs", "1", "--prs", "2", "--diff", results)
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == "0 verdicts changed"
+    results.write_text(results.read_text().replace("COMPLIANCE_FLAG", "LOOKS_CLEAN"))
+    done = pgolf("corpus", root, "--out", tmp_path / "part", "--jobs", "1", "--prs", "2", "--diff", results)
+    assert "LOOKS_CLEAN / illegal -> COMPLIANCE_FLAG / illegal" in done.stdout
+    assert done.stdout.splitlines()[-1] == "1 verdicts changed"
+
+
 def test_the_audit_of_one_fixture_is_quick() -> None:
     """A whole process: an author waits for it before every push."""
     started = time.monotonic()

@@ -31,9 +31,45 @@ def test_the_evidence_path_is_numbered_and_quoted() -> None:
 def test_verdict_recommendation_and_runs_are_there() -> None:
     """The parts that a reviewer copies are in the text."""
     text = render(report(), width=200)
-    for part in ("COMPLIANCE_FLAG", "illegal (prequant-val-ttt; present but not active: slot-scored-region)", "588.1",
-                 "15,990,782", "TTT_ENABLED=", "issue 677, 2026-03-27 (settled)", "stale waiver"):  # fmt: skip
+    for part in (
+        "COMPLIANCE_FLAG",
+        "illegal (prequant-val-ttt; present but not active: slot-scored-region)",
+        "588.1",
+        "15,990,782",
+        "TTT_ENABLED=",
+        "issue 677, 2026-03-27 (settled)",
+        "stale waiver",
+    ):
         assert part in text
+
+
+def test_runs_fit_the_width_and_name_what_they_ran_on() -> None:
+    """File names of runs stay whole at 120 columns, and nothing of python, torch and GPU is cut off."""
+    from dataclasses import replace
+
+    from auditor.model.evidence import SeedRow
+
+    row = SeedRow(
+        "train_seed1337.log",
+        1337,
+        steps=14496,
+        train_s=600.02,
+        eval_s=96.3,
+        bpb=1.120721,
+        code_bytes=93037,
+        model_bytes=13_147_330,
+        total_bytes=13_240_367,
+        python="3.12.3",
+        torch="2.9.1+cu128",
+        world_size=8,
+    )
+    other = replace(row, file="train_seed42.log", seed=42, gpu="NVIDIA H100 80GB HBM3")
+    one = submission()
+    text = render(report(replace(one, evidence=replace(one.evidence, seeds=(row, replace(row, file="b.log"))))))
+    assert "    train_seed1337.log  1337  14,496    600.0" in text
+    assert "    python 3.12.3, torch 2.9.1+cu128, GPU 8x ?\n" in text
+    text = render(report(replace(one, evidence=replace(one.evidence, seeds=(row, other)))))
+    assert "GPU 8x ? (train_seed1337.log)" in text and "GPU 8x NVIDIA H100 80GB HBM3 (train_seed42.log)" in text
 
 
 def test_nothing_found_is_said() -> None:

@@ -11,6 +11,7 @@ from auditor.model.evidence import SeedRow
 from auditor.model.finding import Finding, Ruling
 from auditor.model.report import AuditReport, JudgedFinding, SubmissionReport
 from auditor.model.source import Span
+from auditor.report.evidence_table import HEADER, evidence_cells
 from auditor.report.html.charts import curves, ledger
 from auditor.report.html.markup import Html, join, tag
 from auditor.report.html.page import page
@@ -19,8 +20,6 @@ from auditor.report.json import level
 from auditor.report.markdown import render as render_markdown
 from auditor.report.visible import visible
 
-_SEED_COLUMNS = ("log", "seed", "steps", "train s", "calibration s", "eval s", "val_bpb", "code bytes", "model bytes")
-_HOST_COLUMNS = ("total bytes", "python", "torch", "GPU")
 _LEVEL_ORDER = ("error", "warning", "note")
 
 
@@ -181,19 +180,11 @@ def _measured(report: SubmissionReport) -> Html | None:
 
 
 def _seed_table(seeds: Sequence[SeedRow]) -> Html:
-    head = tag("tr", [tag("th", name, scope="col") for name in (*_SEED_COLUMNS, *_HOST_COLUMNS)])
-    rows = []
-    for row in seeds:
-        numbers = (row.seed, row.steps, row.train_s, row.gptq_s, row.eval_s, row.bpb)
-        sizes = (row.code_bytes, row.model_bytes, row.total_bytes)
-        gpu = row.gpu if row.world_size is None else f"{row.world_size} x {row.gpu or '?'}"
-        cells = [
-            row.file,
-            *map(_number, numbers),
-            *map(_count, sizes),
-            *(v or "?" for v in (row.python, row.torch, gpu)),
-        ]
-        rows.append(tag("tr", tag("th", cells[0], scope="row"), [tag("td", cell) for cell in cells[1:]]))
+    head = tag("tr", [tag("th", name, scope="col") for name in HEADER])
+    rows = [
+        tag("tr", tag("th", cells[0], scope="row"), [tag("td", cell) for cell in cells[1:]])
+        for cells in evidence_cells(seeds)
+    ]
     return tag("div", tag("table", tag("thead", head), tag("tbody", rows)), class_="scroll", tabindex=0)
 
 
@@ -221,11 +212,3 @@ def _comment(report: AuditReport, limits: Limits) -> Html:
 def _lines(text: str) -> Html:
     """Return the comment for a text area: visible text already (the word joiners are ours), so only escaped."""
     return Html("\n" + html.escape(text, quote=True))
-
-
-def _number(value: float | int | None) -> str:
-    return "?" if value is None else f"{value:.7g}"
-
-
-def _count(value: int | None) -> str:
-    return "?" if value is None else f"{value:,}"

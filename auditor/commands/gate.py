@@ -60,6 +60,9 @@ def _gate(
 def _comment(
     report: Annotated[Path, typer.Argument(metavar="REPORT.json", help="What `pgolf gate --json` wrote.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the comment to this file.")] = None,
+    head: Annotated[
+        str | None, typer.Option(metavar="COMMIT", help="Refuse a report of another commit than this.")
+    ] = None,
 ) -> None:
     from auditor.errors import PgolfError
     from auditor.report.emit import print_utf8, write
@@ -70,7 +73,10 @@ def _comment(
         data = report.read_bytes()
     except OSError as error:
         raise PgolfError(f"{report}: {error.strerror}") from error
-    text = render(read_report(data))
+    read = read_report(data)
+    if head is not None and read.head != head:
+        raise PgolfError(f"{report}: made of another commit than {head}")
+    text = render(read)
     if output is None:
         print_utf8(text)
     else:

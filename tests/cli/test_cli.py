@@ -177,6 +177,10 @@ def test_the_gate_as_github_runs_it(tmp_path: Path) -> None:
     assert "verdict=COMPLIANCE_FLAG\n" in outputs.read_text()
     comment = pgolf("comment", tmp_path / "r.json")
     assert comment.returncode == 0 and comment.stdout.startswith("<!-- pgolf-review -->")
+    head = git(root, "rev-parse", "HEAD")
+    assert pgolf("comment", tmp_path / "r.json", "--head", head).stdout == comment.stdout
+    other = pgolf("comment", tmp_path / "r.json", "--head", "0" * 40)
+    assert other.returncode == 2 and other.stdout == "" and "another commit" in other.stderr
 
 
 def test_a_difference_of_a_part_speaks_of_that_part_alone(tmp_path: Path) -> None:

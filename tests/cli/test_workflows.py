@@ -73,6 +73,8 @@ def test_the_job_that_may_comment_checks_out_nothing_of_the_pull_request() -> No
     assert "ref" not in checkout["with"]
     assert all("${{" not in step["run"] for step in job["steps"] if "run" in step)
     assert "${{" not in job["steps"][-1]["with"]["script"]
+    (comment,) = [step for step in job["steps"] if "pgolf" in step.get("run", "") and " comment " in step["run"]]
+    assert '--head "$HEAD_SHA"' in comment["run"] and "workflow_run.head_sha" in comment["env"]["HEAD_SHA"]
     assert set(job["permissions"]) == {"actions", "contents", "pull-requests"}
 
 

@@ -20,8 +20,11 @@ def render_summary(report: AuditReport, limits: Limits = DEFAULT_LIMITS) -> str:
 
 
 def render_outputs(report: AuditReport, result: str) -> str:
-    """Return step outputs, one `name=value` per line: values are words and numbers of ours, never submission text."""
-    order = list(Verdict)
+    """Return step outputs, one `name=value` per line: values are words and numbers of ours, never submission text.
+
+    Of several submissions a flag is the worst, as for the exit code; what cannot be read does not hide it.
+    """
+    order = [*(verdict for verdict in Verdict if verdict is not Verdict.COMPLIANCE_FLAG), Verdict.COMPLIANCE_FLAG]
     worst = max((one.verdict for one in report.submissions), key=order.index, default=None)
     verdict = "NONE" if worst is None else worst.value
     return f"verdict={verdict}\nresult={result}\nsubmissions={len(report.submissions)}\n"

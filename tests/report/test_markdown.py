@@ -119,6 +119,10 @@ def test_a_step_outside_every_function_names_none(chosen: Format, wanted: str) -
 def test_step_outputs_hold_nothing_of_a_submission() -> None:
     """Lines of GITHUB_OUTPUT are ours: a newline in them would forge an output."""
     assert render_outputs(report(), "FLAG") == "verdict=COMPLIANCE_FLAG\nresult=FLAG\nsubmissions=1\n"
+    unreadable = submission(verdict=Verdict.UNREADABLE)
+    assert render_outputs(report(unreadable, submission()), "FLAG").startswith("verdict=COMPLIANCE_FLAG\n")
+    review = submission(verdict=Verdict.NEEDS_REVIEW)
+    assert render_outputs(report(unreadable, review), "NOTHING").startswith("verdict=UNREADABLE\n")
 
 
 def test_the_default_cap_is_below_githubs() -> None:

@@ -35,10 +35,11 @@ def render(report: AuditReport, limits: GithubLimits = DEFAULT_LIMITS.github) ->
 
 
 def annotate(report: AuditReport) -> Iterator[Annotation]:
-    """Yield one verdict notice per submission, then its findings, worst first; waived findings are left out."""
+    """Yield a verdict notice per submission, then every finding, worst first; waived findings are left out."""
     for submission in report.submissions:
         verdict = submission.verdict.value
         yield Annotation("notice", f"pgolf: {verdict}", f"{submission.path}: {verdict}, {submission.recommendation}")
+    for submission in report.submissions:
         open_findings = [judged for judged in submission.findings if judged.waiver is None]
         for judged in sorted(open_findings, key=lambda one: list(_COMMAND).index(level(one.finding))):
             yield _annotation(submission, judged)

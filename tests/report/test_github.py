@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from auditor.limits import GithubLimits
+from auditor.model.finding import Effect
 from auditor.model.report import JudgedFinding
 from auditor.report.github import Annotation, commands, render
 from tests.report.sample import finding, report, submission
@@ -46,6 +47,14 @@ def test_ten_of_a_kind_and_the_last_counts_the_rest() -> None:
     errors = [line for line in lines if line.startswith("::error")]
     assert len(errors) == 10
     assert "16 further errors" in errors[-1]
+
+
+def test_verdicts_come_before_the_notes_of_the_first() -> None:
+    """The notices of one submission do not crowd out what was said of the next."""
+    notes = tuple(JudgedFinding(finding(effect=Effect.NOTE, message=f"{n}"), f"{n:032x}") for n in range(30))
+    lines = render(report(submission(findings=notes), submission(path="records/t/Second"))).splitlines()
+    notices = [line for line in lines if line.startswith("::notice")]
+    assert len(notices) == 10 and "records/t/Second" in notices[1]
 
 
 def test_exactly_ten_are_all_shown() -> None:

@@ -42,7 +42,7 @@ def annotate(report: AuditReport) -> Iterator[Annotation]:
     for submission in report.submissions:
         open_findings = [judged for judged in submission.findings if judged.waiver is None]
         for judged in sorted(open_findings, key=lambda one: list(_COMMAND).index(level(one.finding))):
-            yield _annotation(submission, judged)
+            yield _annotation(submission, judged, named=len(report.submissions) > 1)
     for problem in report.problems:
         yield Annotation("warning", "pgolf", f"{problem.path}: {problem.message}")
     for waiver in report.stale_waivers:
@@ -64,9 +64,10 @@ def commands(wanted: Iterable[Annotation], limits: GithubLimits = DEFAULT_LIMITS
             yield _command(Annotation(kind, "pgolf", rest), limits)
 
 
-def _annotation(submission: SubmissionReport, judged: JudgedFinding) -> Annotation:
+def _annotation(submission: SubmissionReport, judged: JudgedFinding, *, named: bool) -> Annotation:
+    """Return a finding's remark; one without a place names its folder where there are several."""
     finding, span = judged.finding, judged.finding.location
-    message = finding.message
+    message = f"{submission.path}: {finding.message}" if named and span is None else finding.message
     if span is not None and span.layer:
         message += f" (decoded layer {span.layer}, line {span.line})"
     return Annotation(

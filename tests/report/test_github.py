@@ -57,6 +57,16 @@ def test_verdicts_come_before_the_notes_of_the_first() -> None:
     assert len(notices) == 10 and "records/t/Second" in notices[1]
 
 
+def test_a_remark_without_a_place_names_its_folder_among_several() -> None:
+    """With one submission the folder is clear; with two, "no script" has to say whose."""
+    placeless = (JudgedFinding(finding(location=None, path=()), "a" * 32),)
+    one = submission(findings=placeless)
+    (line,) = [line for line in render(report(one)).splitlines() if line.startswith("::error")]
+    assert one.path not in line
+    two = render(report(one, submission(path="records/t/Second", findings=placeless))).splitlines()
+    assert sum(line.startswith("::error") and "::records/t/Second: " in line for line in two) == 1
+
+
 def test_exactly_ten_are_all_shown() -> None:
     """The count is only needed where something is left out."""
     lines = list(commands([Annotation("notice", "t", str(n)) for n in range(10)], GithubLimits()))

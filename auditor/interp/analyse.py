@@ -75,6 +75,7 @@ def analyse(program: Program, submission: Submission, evidence: Evidence, limits
         followed = _as_mentioned(program, followed, evidence, limits.interp) or followed
     machine, site = followed.run.machine, followed.site
     incomplete = [followed.run.stopped] if followed.run.stopped else []
+    incomplete += _of_other_code(followed.configuration, evidence)
     trace = Trace(
         machine.nodes,
         learn(machine.nodes),
@@ -96,6 +97,17 @@ def analyse(program: Program, submission: Submission, evidence: Evidence, limits
         _of_site(known, machine, site, evidence),
         rivals=tuple(_of_site(known, machine, rival, evidence) for rival in rivals[-RIVALS:]),
     )
+
+
+def _of_other_code(configuration: Configuration, evidence: Evidence) -> list[str]:
+    """Say which settings are off by a log alone that another version of the code wrote."""
+    logged = {row.file: row.code_bytes for row in evidence.seeds}
+    return [
+        f"{solved.variable} is on in the code as shipped and none of its lines is in {solved.file}; another version of "
+        f"the code wrote that log ({logged[solved.file]:,} bytes), so that it was off in the run is not established"
+        for solved in configuration.absent
+        if logged.get(solved.file) is not None and logged[solved.file] != evidence.code_bytes
+    ]
 
 
 def _declared_run(

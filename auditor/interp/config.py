@@ -9,13 +9,13 @@ from __future__ import annotations
 import ast
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from auditor.frontend.walk import nodes, nodes_of
 from auditor.intake.commands import RunCommand
 from auditor.interp.analysis import Setting
-from auditor.interp.guards import LAUNCHER, code_defaults, solve_guards
+from auditor.interp.guards import LAUNCHER, Solved, code_defaults, solve_guards
 from auditor.interp.machine import World
 from auditor.interp.tallies import empty_masks
 from auditor.interp.templates import log_text
@@ -30,6 +30,8 @@ class Configuration:
 
     world: World
     settings: dict[str, Setting]
+    absent: tuple[Solved, ...] = ()
+    """Settings that are off because what they print is missing in the log."""
 
 
 def environment_names(program: Program) -> dict[str, str]:
@@ -102,39 +104,21 @@ def declared(program: Program, commands: tuple[RunCommand, ...], evidence: Evide
 def configure(program: Program, command: RunCommand | None, evidence: Evidence) -> Configuration:
     """Reconstruct the environment of one run command, with what the logs say of it."""
     names = environment_names(program)
-    environ: dict[str, str] = {}
-    settings: dict[str, Setting] = {}
-    if command is not None:
-        for name, value in command.env.items():
-            if name in LAUNCHER:
-                continue
-            environ[name] = value
-            settings[name] = Setting(value, f"{command.file}:{command.line}")
-    overrides: dict[str, Any] = {}
+    stated = {} if command is None else {name: value for name, value in command.env.items() if name not in LAUNCHER}
+    if command is not None and _logs_another_run(program, names, command, evidence):
+        evidence = replace(evidence, logs=())
+    environ = dict(stated)
+    settings = {name: Setting(value, f"{command.file}:{command.line}") for name, value in stated.items() if command}
     log = headline_log(evidence)
-    known = set(names.values())
-    trees = [module.tree for module in (program.main, *program.helpers) if module.tree is not None]
-    defaults = code_defaults(trees, names, {})
-    if log is not None:
-        for name, (shown, line) in log.hyperparameters.items():
-            value = literal(shown)
-            if isinstance(value, str) and "{" in value and "}" in value:
-                # A template: the log prints the source, not a setting.
-                continue
-            if isinstance(value, str) and isinstance(defaults.get(name), float):
-                # A progress line such as "legal_ttt:start" is no statement about a numeric setting.
-                continue
-            if name in names or name in known or name.upper() in known:
-                variable = names.get(name, name.upper() if name.upper() in known else name)
-                if variable in LAUNCHER:
-                    continue
-                overrides[name] = value
-                environ[variable] = _as_environment(value, shown)
-                settings[variable] = Setting(shown, f"{log.file}:{line}")
-            elif "_" in name:
-                overrides[name] = value
+    overrides: dict[str, Any] = {}
+    for name, variable, value, (shown, line) in _printed(program, names, log):
+        overrides[name] = value
+        if log is not None and variable is not None:
+            environ[variable] = _as_environment(value, shown)
+            settings[variable] = Setting(shown, f"{log.file}:{line}")
     printed = frozenset(overrides)
     text = log_text(evidence.logs, log.file if log is not None else None)
+    absent: list[Solved] = []
     for solved in solve_guards(program, names, {**environ}, text):
         if solved.setting in printed:
             # The log of the claimed number prints the setting itself: other lines are of other runs, or mean less.
@@ -142,11 +126,44 @@ def configure(program: Program, command: RunCommand | None, evidence: Evidence) 
         environ[solved.variable] = solved.value
         overrides.pop(solved.setting, None)
         settings[solved.variable] = Setting(solved.value, solved.origin)
+        absent += [solved] if solved.absent else []
     argv = command.argv if command is not None else ()
     empty = tuple(empty_masks(program, text))
     settings.update({f"{mask.function}: {mask.variable}": Setting("empty", mask.origin) for mask in empty})
     world = World(environ, overrides, argv, empty=frozenset((mask.function, mask.variable) for mask in empty))
-    return Configuration(world, settings)
+    return Configuration(world, settings, tuple(absent))
+
+
+def _printed(
+    program: Program, names: dict[str, str], log: LogFile | None
+) -> Iterator[tuple[str, str | None, Any, tuple[str, int]]]:
+    """Yield (setting, environment name where it has one, value, (as printed, line)) of what a log prints of a run."""
+    known = set(names.values())
+    trees = [module.tree for module in (program.main, *program.helpers) if module.tree is not None]
+    defaults = code_defaults(trees, names, {})
+    for name, shown in log.hyperparameters.items() if log is not None else ():
+        value = literal(shown[0])
+        if isinstance(value, str) and "{" in value and "}" in value:
+            # A template: the log prints the source, not a setting.
+            continue
+        if isinstance(value, str) and isinstance(defaults.get(name), float):
+            # A progress line such as "legal_ttt:start" is no statement about a numeric setting.
+            continue
+        if name in names or name in known or name.upper() in known:
+            variable = names.get(name, name.upper() if name.upper() in known else name)
+            if variable not in LAUNCHER:
+                yield name, variable, value, shown
+        elif "_" in name:
+            yield name, None, value, shown
+
+
+def _logs_another_run(program: Program, names: dict[str, str], command: RunCommand, evidence: Evidence) -> bool:
+    """Say whether the logs are of another run than the stated one: without the claim, and under other settings."""
+    log = headline_log(evidence)
+    if log is None or evidence.headline.level != "not found":
+        return False
+    solved = solve_guards(program, names, dict(command.env), log_text(evidence.logs, log.file))
+    return _contradictions(command, log) > 0 or any(found.variable in command.env for found in solved)
 
 
 def headline_log(evidence: Evidence) -> LogFile | None:
@@ -167,19 +184,24 @@ def choose_command(commands: tuple[RunCommand, ...], program: Program, evidence:
     script = program.main.file.rsplit("/", 1)[-1]
     fitting = [c for c in commands if c.script is None or c.script.rsplit("/", 1)[-1] == script]
     if not fitting:
+        # The script was renamed after the run: what the stated commands launch is no other module of the program.
+        others = {module.file.rsplit("/", 1)[-1] for module in program.helpers}
+        fitting = [c for c in commands if c.script is not None and c.script.rsplit("/", 1)[-1] not in others]
+    if not fitting:
         return None
     log = headline_log(evidence)
     if log is None or len(fitting) == 1:
         return max(fitting, key=lambda c: (bool(c.argv), bool(c.env)))
+    return min(fitting, key=lambda c: (_contradictions(c, log), not c.argv, not c.env))
+
+
+def _contradictions(command: RunCommand, log: LogFile) -> int:
+    """Count the settings of a command that a log prints with another value."""
     shown = {name.upper(): value for name, (value, _) in log.hyperparameters.items()}
-
-    def contradictions(command: RunCommand) -> int:
-        return sum(
-            name in shown and literal(shown[name]) != literal(value) and _number(shown[name]) != _number(value)
-            for name, value in command.env.items()
-        )
-
-    return min(fitting, key=lambda c: (contradictions(c), not c.argv, not c.env))
+    return sum(
+        name in shown and literal(shown[name]) != literal(value) and _number(shown[name]) != _number(value)
+        for name, value in command.env.items()
+    )
 
 
 def _number(text: str) -> float | str:

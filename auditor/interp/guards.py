@@ -7,13 +7,13 @@ guards over settings are solved, one setting at a time, and only settings that n
 from __future__ import annotations
 
 import ast
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from auditor.frontend.walk import nodes, nodes_of
-from auditor.interp.templates import LogText, find_line, printed_templates
+from auditor.interp.loglines import Place, blocks, entered, listing, passed_over, shown_texts
+from auditor.interp.templates import LogText
 from auditor.model.source import Program
 
 LAUNCHER = frozenset({"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"})
@@ -32,6 +32,8 @@ class Solved:
     file: str
     """The log whose line determines it."""
     line: int
+    absent: bool = False
+    """True where what a block prints in any case is missing, and `line` is the next one that is there."""
 
     @property
     def origin(self) -> str:
@@ -44,32 +46,66 @@ def solve_guards(program: Program, names: dict[str, str], environ: dict[str, str
     if not text.complete:
         return
     trees = [module.tree for module in (program.main, *program.helpers) if module.tree is not None]
+    names = {**_aliases(trees, names), **names}
     defaults = code_defaults(trees, names, environ)
-    calls = Counter(
-        node.func.id if isinstance(node.func, ast.Name) else node.func.attr
-        for tree in trees
-        for node in nodes_of(tree, ast.Call)
-        if isinstance(node.func, (ast.Name, ast.Attribute))
-    )
-    functions = {n.name: n for tree in trees for n in nodes_of(tree, ast.FunctionDef)}
-    everywhere = Counter(t for tree in trees for t in _all_templates(tree))
     done: set[str] = set()
+    for test, wanted, line, absent in _demands(trees, names, defaults, text):
+        holds = _holds(test, names, defaults)
+        mentioned = _settings_in(test, names) - done - _launched(names)
+        unset = holds is None and mentioned.isdisjoint(defaults)
+        if holds is wanted or (holds is None and not unset):
+            continue
+        for solved in _solve(test, mentioned, names, defaults, wanted, line):
+            done.add(solved.setting)
+            defaults[solved.setting] = float(solved.value)
+            yield replace(solved, absent=absent)
+
+
+def _demands(
+    trees: list[ast.Module], names: dict[str, str], defaults: dict[str, Any], text: LogText
+) -> Iterator[tuple[ast.expr, bool, Place, bool]]:
+    """Yield (condition over settings, how it stood, log line, whether by absence) of all that the logs speak of.
+
+    A line that only one branch can print was printed; a text that is printed only under the condition was shown; what
+    the block prints in any case is missing in the claimed run's log, between lines from before and after it. `defaults`
+    is read anew for every condition, since earlier answers change it.
+    """
+    known = listing(trees)
+    own = text.of_headline()
     for tree in trees:
         for node in nodes_of(tree, ast.If):
-            mentioned = {n for n in _settings_in(node.test, names) - done if names[n] not in LAUNCHER}
-            if not mentioned:
+            if not _settings_in(node.test, names) - _launched(names):
                 continue
             for wanted, body in ((True, node.body), (False, node.orelse)):
-                if not body or _holds(node.test, names, defaults) is not (not wanted):
+                if not body or _holds(node.test, names, defaults) is wanted:
                     continue
-                line = _printed(body, functions, calls, everywhere, text)
-                other = _printed(node.orelse if wanted else node.body, functions, calls, everywhere, text)
-                if line is None or (other is not None and _overrules(other, line, text.headline)):
-                    continue
-                for solved in _solve(node.test, mentioned, names, defaults, wanted, line):
-                    done.add(solved.setting)
-                    defaults[solved.setting] = float(solved.value)
-                    yield solved
+                line = entered(body, known, text)
+                other = entered(node.orelse if wanted else node.body, known, text) if line is not None else None
+                if line is not None and (other is None or not _overrules(other, line, text.headline)):
+                    yield node.test, wanted, line, False
+        for test, line in shown_texts(tree, text):
+            if _settings_in(test, names) - _launched(names):
+                yield test, True, line, False
+    for block in (block for tree in trees for block in blocks(tree)) if own is not None else ():
+        for at, statement in enumerate(block):
+            if isinstance(statement, ast.If) and _settings_in(statement.test, names) - _launched(names):
+                past = passed_over(block, at, known, own) if own is not None else None
+                if past is not None:
+                    yield statement.test, False, past, True
+
+
+def _aliases(trees: list[ast.Module], names: dict[str, str]) -> dict[str, str]:
+    """Return variable -> environment name for variables that are a setting under another name."""
+    return {
+        node.targets[0].id: names[_setting_name(node.value)]
+        for tree in trees
+        for node in nodes_of(tree, ast.Assign)
+        if len(node.targets) == 1 and isinstance(node.targets[0], ast.Name) and _setting_name(node.value) in names
+    }
+
+
+def _launched(names: dict[str, str]) -> set[str]:
+    return {name for name, variable in names.items() if variable in LAUNCHER}
 
 
 def _overrules(other: tuple[str, int], line: tuple[str, int], headline: str | None) -> bool:
@@ -110,15 +146,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _all_templates(tree: ast.Module) -> Iterator[tuple[str, ...]]:
-    for node in nodes(tree):
-        if isinstance(node, (ast.expr, ast.operator, ast.cmpop, ast.arg, ast.keyword)):
-            continue
-        for body in (getattr(node, "body", None), getattr(node, "orelse", None), getattr(node, "finalbody", None)):
-            if isinstance(body, list):
-                yield from printed_templates(body)
-
-
 def _settings_in(test: ast.expr, names: dict[str, str]) -> set[str]:
     return {name for node in nodes(test) for name in [_setting_name(node)] if name in names}
 
@@ -129,44 +156,6 @@ def _setting_name(node: ast.AST) -> str:
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
         return str(node.slice.value)
     return node.id if isinstance(node, ast.Name) else ""
-
-
-def _printed(
-    body: list[ast.stmt],
-    functions: dict[str, ast.FunctionDef],
-    calls: Counter[str],
-    everywhere: Counter[tuple[str, ...]],
-    text: LogText,
-    depth: int = 2,
-) -> tuple[str, int] | None:
-    """Return a log line that only this block can have printed: by a call in it, or in a function only it calls."""
-    for block in _blocks(body):
-        for template in printed_templates(block):
-            if everywhere[template] == 1:
-                line = find_line(template, text)
-                if line is not None:
-                    return line
-    if depth:
-        for statement in body:
-            for node in nodes_of(statement, ast.Call):
-                if isinstance(node.func, ast.Name):
-                    called = functions.get(node.func.id)
-                    if called is not None and calls[node.func.id] == 1:
-                        line = _printed(called.body, functions, calls, everywhere, text, depth - 1)
-                        if line is not None:
-                            return line
-    return None
-
-
-def _blocks(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
-    yield body
-    for statement in body:
-        if isinstance(statement, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
-            continue
-        for name in ("body", "orelse", "finalbody"):
-            nested = getattr(statement, name, None)
-            if isinstance(nested, list) and nested and isinstance(nested[0], ast.stmt):
-                yield from _blocks(nested)
 
 
 def _solve(

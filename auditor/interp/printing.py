@@ -18,6 +18,8 @@ _BPB = re.compile(r"bpb['\"]?\s*[:=]\s*\(?$")
 _ALIKE = 0.7
 """Share of words that a logged line and a print have in common where the one is the other in another version."""
 _DENIED = re.compile(r"\b(?:no|not|without|w/o|before|vs\.?|versus)[\s-]+[\w-]+", re.IGNORECASE)
+_TAIL = frozenset(["eval", "time", "ms"])
+"""Words of the time that a metric line may end in."""
 _GRAMMAR = frozenset(["final", "exact", "val", "bpb", "loss", "eval", "time", "ms", "s"])
 """Words of the official metric line: they name no metric."""
 
@@ -117,11 +119,11 @@ def reports_progress(before: str) -> bool:
 
 def alike(printed: Iterable[Printed], raw: str) -> tuple[Printed, Sym] | None:
     """Return the one print of a score whose words are nearly those of a line, None where several values are."""
-    wanted = _words(raw)
+    wanted = _words(raw) - _TAIL
     best: list[tuple[float, Printed, Sym]] = []
     for call in printed:
         value = _last_score(call)
-        own = _words(" ".join(str(part) for part in call.parts if not isinstance(part, Sym)))
+        own = _words(" ".join(str(part) for part in call.parts if not isinstance(part, Sym))) - _TAIL
         share = len(own & wanted) / (len(own | wanted) or 1)
         if value is None or share < _ALIKE or (best and share < best[0][0]):
             continue

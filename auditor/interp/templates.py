@@ -28,6 +28,11 @@ class LogText:
         """True where there is enough of a log that the absence of a line means something."""
         return len(self.lines) >= 20
 
+    def of_headline(self) -> LogText | None:
+        """Return the part in the log that carries the claimed number, None where none is known to."""
+        own = tuple(line for line in self.lines if line[0] == self.headline)
+        return LogText("\n".join(text for _, _, text in own), own, self.headline) if own else None
+
 
 def log_text(logs: tuple[LogFile, ...], headline: str | None) -> LogText:
     """Collect the log lines of the main logs and of the one that carries the headline; of all where there is none."""

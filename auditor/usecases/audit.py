@@ -26,6 +26,7 @@ from auditor.rules.context import RuleContext
 from auditor.rules.data import Edition, cards
 from auditor.rules.data import edition as load_edition
 from auditor.rules.registry import Check, checks
+from auditor.rules.rivals import weighed
 from auditor.rules.verdict import legality_of
 from auditor.usecases.judge import Gathered, judge
 from auditor.usecases.memory import rare_collections
@@ -167,6 +168,7 @@ def audit_submission(submission: Submission, edition: Edition, options: AuditOpt
     passes: list[Pass] = []
     known = RuleContext(cards()[ANALYSIS_ERROR], edition, submission, program, analysis, evidence, limits, smoke=smoked)
     _ask_all(checks(), stages, known, findings, passes)
+    findings = stages.run("weighing other metrics", lambda: weighed(known, findings), findings)
     if analysis is not None and _unnamed(findings, passes, stages, edition):
         context = replace(known, card=cards()[INCOMPLETE])
         findings.append(context.unproven("no rule recognises how the headline number was scored"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from auditor.interp.config import environment_names, literal
 from auditor.interp.guards import solve_guards
 from auditor.interp.templates import LogText
@@ -81,3 +83,66 @@ def test_settings_are_named_by_what_they_read() -> None:
 def test_printed_settings_are_read_as_literals() -> None:
     """Numbers, booleans and None are what they look like; anything else stays text."""
     assert [literal(t) for t in ("3", "0.5,", "true", "None", "a/b", "[1, 2]")] == [3, 0.5, True, None, "a/b", "[1, 2]"]
+
+
+PAST = """
+import os
+class Config:
+    adapt = int(os.environ.get("ADAPT", "1"))
+    cache_default = "1" if int(os.environ.get("WORLD_SIZE", "1")) > 1 else "0"
+    cache = int(os.environ.get("CACHE", cache_default))
+    slot = int(os.environ.get("SLOT", "0"))
+cfg = Config()
+print("weights were read back from the file")
+if cfg.adapt:
+    print("adapt: starts on the reloaded weights")
+    for turn in range(3):
+        print(f"adapt: turn {turn} done")
+if cfg.cache:
+    print("cache: counts are kept while scoring")
+use_slot = cfg.slot
+print(f"score: begins stride=64{f' slot steps={cfg.slot}' if use_slot else ''}")
+print("score: is done for all windows")
+"""
+BEFORE, AFTER = "weights were read back from the file", "score: is done for all windows"
+
+
+def solved_past(*shown: str, headline: str | None = "train.log") -> dict[str, str]:
+    """Return what a log of the claimed number with these lines determines."""
+    parsed = program(PAST)
+    lines = [f"step:{i} train_loss:3.0" for i in range(30)] + list(shown)
+    numbered = tuple(("train.log", i + 1, line) for i, line in enumerate(lines))
+    text = LogText("\n".join(lines), numbered, headline)
+    return {s.variable: s.value for s in solve_guards(parsed, environment_names(parsed), {}, text)}
+
+
+def test_a_block_that_the_claimed_run_went_past_without_its_lines_was_off() -> None:
+    """What it prints in any case is missing between lines from before and after it."""
+    assert solved_past(BEFORE, AFTER)["ADAPT"] == "0"
+
+
+def test_a_block_whose_line_is_there_was_on() -> None:
+    """One of its lines is enough."""
+    assert "ADAPT" not in solved_past(BEFORE, "adapt: starts on the reloaded weights", AFTER)
+
+
+@pytest.mark.parametrize("shown", [(BEFORE,), (AFTER,), (AFTER, BEFORE)])
+def test_a_log_that_does_not_go_past_the_block_says_nothing(shown: tuple[str, ...]) -> None:
+    """A log that ends before it, begins after it, or holds the lines of two runs."""
+    assert "ADAPT" not in solved_past(*shown)
+
+
+def test_a_missing_line_in_a_log_without_the_claimed_number_says_nothing() -> None:
+    """Another run may have gone another way."""
+    assert "ADAPT" not in solved_past(BEFORE, AFTER, headline=None)
+
+
+def test_a_default_that_is_computed_is_solved_by_the_line_it_prints() -> None:
+    """What the code sets by the number of processes is not known; the line says that it was on."""
+    assert solved_past("cache: counts are kept while scoring")["CACHE"] == "1"
+
+
+def test_a_text_that_is_only_printed_under_a_condition_shows_that_it_held() -> None:
+    """The condition is a variable that is the setting under another name."""
+    assert solved_past("score: begins stride=64 slot steps=8")["SLOT"] == "1"
+    assert "SLOT" not in solved_past("score: begins stride=64")

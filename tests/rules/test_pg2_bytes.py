@@ -1,0 +1,48 @@
+"""Rules on the bytes and the share of the text that a score is about."""
+
+from __future__ import annotations
+
+import pytest
+
+from auditor.model.finding import Finding, Ruling
+from tests.interp.scripts import SCORE
+from tests.measure.folders import ask, log_text, manifest
+from tests.rules.test_pg2_mixtures import spoken
+
+MARK_KEPT = 1.3343
+"""Bytes of the table over those of the text where the three bytes of every boundary mark are counted."""
+
+
+def files(ratio: float, tokens: int = 40_540_160, claim: float = 1.08) -> dict[str, str]:
+    """Return a folder whose only log implies `ratio` times the full set's bytes."""
+    loss_per_bpb = 2.5831 * ratio
+    log = log_text(42, bpb=1.08, loss_per_bpb=loss_per_bpb).replace("val_tokens: 40540160", f"val_tokens: {tokens}")
+    return {"train_seed42.log": log, "submission.json": manifest(val_bpb=claim)}
+
+
+def violations(rule: str, folder: dict[str, str]) -> list[Finding]:
+    return [f for f in ask(rule, folder) if isinstance(f, Finding) and f.ruling is Ruling.VIOLATION]
+
+
+@pytest.mark.parametrize("ratio", [1.0413, 1.177, MARK_KEPT])
+def test_more_bytes_than_the_text_for_the_full_sets_tokens_are_a_miscount(ratio: float) -> None:
+    """With the token count of the full set no other text explains them, however many they are."""
+    assert violations("PG206", files(ratio))
+
+
+def test_another_token_count_with_a_third_more_bytes_is_likelier_another_text() -> None:
+    """A casefolded or extended text has tokens of its own."""
+    assert not violations("PG206", files(MARK_KEPT, tokens=40_541_184))
+
+
+def test_a_log_whose_number_is_not_the_claim_says_nothing_of_the_claims_bytes() -> None:
+    """The author may have divided anew by the right count."""
+    assert not violations("PG206", files(1.089, claim=1.176))
+
+
+def test_a_score_that_stops_at_the_start_of_the_stream_is_partial() -> None:
+    """The first few thousand tokens are not the validation set."""
+    short = SCORE.replace("for i in range(chunks)", "for i in range(min(chunks, 4))")
+    assert short != SCORE
+    assert spoken("PG207", SCORE + "\nloss = measure(net)\n") == []
+    assert len(spoken("PG207", short + "\nloss = measure(net)\n")) == 1

@@ -9,7 +9,7 @@ from auditor.intake.commands import RunCommand, run_commands
 from auditor.interp.analysis import Analysis, HeadlinePath, Setting, Trace
 from auditor.interp.config import Configuration, configure, declared
 from auditor.interp.headline import Site, final_sites, find_site, logged, named_site, scoring_frame
-from auditor.interp.leaks import find_leaks
+from auditor.interp.leaks import Way, find_leaks
 from auditor.interp.learn import learn
 from auditor.interp.machine import Machine, World
 from auditor.interp.run import Run, run
@@ -75,7 +75,6 @@ def analyse(program: Program, submission: Submission, evidence: Evidence, limits
         followed = _as_mentioned(program, followed, evidence, limits.interp) or followed
     machine, site = followed.run.machine, followed.site
     incomplete = [followed.run.stopped] if followed.run.stopped else []
-    incomplete += _of_other_code(followed.configuration, evidence)
     trace = Trace(
         machine.nodes,
         learn(machine.nodes),
@@ -91,6 +90,9 @@ def analyse(program: Program, submission: Submission, evidence: Evidence, limits
             incomplete.append(f"the program raises {name} at line {span.line} before any score is printed")
         return Analysis(None, settings, tuple(incomplete), trace)
     known = Analysis(None, settings, tuple(incomplete), trace)
+    unsettled = _of_other_code(followed.configuration, evidence)
+    if unsettled and _matters(program, followed, evidence, limits.interp):
+        known = replace(known, incomplete=(*incomplete, *unsettled))
     others = [] if site.certain else logged(final_sites(machine), evidence)
     rivals = list({rival.node.index: rival for rival in others if rival.node is not site.node}.values())
     return replace(
@@ -108,6 +110,31 @@ def _of_other_code(configuration: Configuration, evidence: Evidence) -> list[str
         for solved in configuration.absent
         if logged.get(solved.file) is not None and logged[solved.file] != evidence.code_bytes
     ]
+
+
+def _matters(program: Program, followed: _Followed, evidence: Evidence, limits: InterpLimits) -> bool:
+    """Say whether the number would be made in another way with the settings on that a log of other code has off."""
+    off = {solved.variable for solved in followed.configuration.absent}
+    world = followed.configuration.world
+    environ = {name: value for name, value in world.environ.items() if name not in off}
+    other = _followed(program, replace(world, environ=environ), limits)
+    return _made_of(other.machine, evidence) != _made_of(followed.run.machine, evidence)
+
+
+def _made_of(machine: Machine, evidence: Evidence) -> tuple[frozenset[Way], int, int, int]:
+    """Return in which ways the headline had learned from what it scores, and how many mixtures and look-ups it has."""
+    site = find_site(machine, evidence)
+    if site is None:
+        return frozenset(), 0, 0, 0
+    composition = compose(site.node)
+    _, frame, _ = scoring_frame(machine, site, composition.scores)
+    leaks = find_leaks(machine.nodes, learn(machine.nodes), composition, frame, frozenset(machine.guessed))
+    return (
+        frozenset(leak.way for leak in leaks),
+        len(composition.blends),
+        len(composition.told),
+        len(composition.natives),
+    )
 
 
 def _declared_run(

@@ -15,7 +15,7 @@ from typing import Any
 from auditor.frontend.walk import nodes, nodes_of
 from auditor.intake.commands import RunCommand
 from auditor.interp.analysis import Setting
-from auditor.interp.guards import LAUNCHER, Solved, code_defaults, solve_guards
+from auditor.interp.guards import LAUNCHER, Solved, bound_arguments, code_defaults, solve_guards
 from auditor.interp.machine import World
 from auditor.interp.tallies import empty_masks
 from auditor.interp.templates import log_text
@@ -85,8 +85,9 @@ def _target_name(target: ast.expr) -> str:
 
 def _environment_name(node: ast.AST) -> str:
     """Return the environment name that an expression reads: environ.get("X"), environ["X"], getenv("X"), _env("X")."""
-    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-        name = node.args[0].value
+    first = bound_arguments(node)[:1] if isinstance(node, ast.Call) else []
+    if first and isinstance(first[0], ast.Constant):
+        name = first[0].value
         if isinstance(name, str) and name.isupper() and name.replace("_", "").isalnum():
             return name
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):

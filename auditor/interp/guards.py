@@ -120,16 +120,22 @@ def code_defaults(trees: list[ast.Module], names: dict[str, str], environ: dict[
     found: dict[str, Any] = {}
     for tree in trees:
         for node in nodes_of(tree, ast.Call):
-            if len(node.args) >= 2 and isinstance(node.args[0], ast.Constant):
-                default = node.args[1]
-                if isinstance(node.args[0].value, str) and isinstance(default, ast.Constant):
-                    found.setdefault(node.args[0].value, default.value)
+            name, default = [*bound_arguments(node), None, None][:2]
+            if isinstance(name, ast.Constant) and isinstance(name.value, str) and isinstance(default, ast.Constant):
+                found.setdefault(name.value, default.value)
     made: dict[str, Any] = {}
     for setting, variable in names.items():
         value = environ.get(variable, found.get(variable))
         if value is not None:
             made[setting] = _plain(value)
     return made
+
+
+def bound_arguments(node: ast.Call) -> list[ast.expr]:
+    """Return the positional arguments of a call with those that functools.partial had bound before it."""
+    inner = node.func
+    bound = isinstance(inner, ast.Call) and ast.unparse(inner.func).split(".")[-1] == "partial"
+    return [*inner.args[1:], *node.args] if bound and isinstance(inner, ast.Call) else node.args
 
 
 def _plain(value: Any) -> Any:

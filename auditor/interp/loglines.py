@@ -27,12 +27,7 @@ class Listing:
 
 def listing(trees: list[ast.Module]) -> Listing:
     """Look a program's functions, calls and templates up."""
-    calls = Counter(
-        node.func.id if isinstance(node.func, ast.Name) else node.func.attr
-        for tree in trees
-        for node in nodes_of(tree, ast.Call)
-        if isinstance(node.func, (ast.Name, ast.Attribute))
-    )
+    calls = Counter(_called(node) for tree in trees for node in nodes_of(tree, ast.Call))
     functions = {n.name: n for tree in trees for n in nodes_of(tree, ast.FunctionDef)}
     return Listing(functions, calls, Counter(t for tree in trees for b in blocks(tree) for t in printed_templates(b)))
 
@@ -83,13 +78,22 @@ def entered(body: list[ast.stmt], known: Listing, text: LogText, depth: int = 2)
     if depth:
         for statement in body:
             for node in nodes_of(statement, ast.Call):
-                if isinstance(node.func, ast.Name):
-                    called = known.functions.get(node.func.id)
-                    if called is not None and known.calls[node.func.id] == 1:
-                        line = entered(called.body, known, text, depth - 1)
-                        if line is not None:
-                            return line
+                called = known.functions.get(_called(node))
+                if called is not None and known.calls[called.name] == 1:
+                    line = entered(called.body, known, text, depth - 1)
+                    if line is not None:
+                        return line
     return None
+
+
+def _called(node: ast.Call) -> str:
+    """Return the name that is called; functools.partial(f, ...) stands for f, and calling what it makes for nothing."""
+    name = _name(node.func)
+    return _name(node.args[0]) if name == "partial" and node.args else name
+
+
+def _name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
 def _nested(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:

@@ -33,7 +33,6 @@ def subject(fixture: Fixture) -> Path:
 
 BREACHES = {
     ("causal_slot_disjoint", "hand_made_update"): "an update of a loose parameter by hand is no STEP event",
-    ("ngram_backoff_flag_only_in_logs", "calls_through_partial"): "a guard is not solved through functools.partial",
 }
 """Where the law is known not to hold; the README's limits say so. Only the full run (PGOLF_EVASION) tries them."""
 

@@ -37,15 +37,13 @@ def _may_be_meant(known: RuleContext, rival: Analysis) -> bool:
     """Say whether another metric breaks no rule and is one that an author may claim.
 
     Of a baseline beside an adapted number the adapted one is claimed, if no log shows otherwise: a plain score counts
-    only where it comes from the same function, or where a log holds the claim on a line that the script never prints.
+    only where a log holds the claim on a line that the script never prints.
     """
     said = list(_said(replace(known, analysis=rival)))
     if any(isinstance(item, Finding) and _accuses(item) for item in said):
         return False
     adapted = {name for item in said if isinstance(item, Pass) for name in item.classes} - {_PLAIN}
-    own, other = known.analysis.headline if known.analysis else None, rival.headline
-    same = own is not None and other is not None and own.function == other.function
-    return bool(adapted) or same or known.evidence.headline.metric is not None
+    return bool(adapted) or known.evidence.headline.metric is not None
 
 
 def _said(context: RuleContext) -> Iterator[Finding | Pass]:

@@ -32,25 +32,28 @@ class Site:
 def find_site(machine: Machine, evidence: Evidence) -> Site | None:
     """Return where the claimed number is printed, None where no printed value depends on a score."""
     headline = evidence.headline
-    metric = headline.metric or headline.nearest
-    if metric is not None:
-        maker = _maker(machine.printed, metric)
-        if maker is not None:
-            where = f"{metric.file}:{metric.line}"
-            return replace(maker, how=f"{headline.how}; {where} is printed {maker.how}")
+    carriers = [metric for metric in (headline.metric or headline.nearest, *headline.matches) if metric is not None]
+    for maker in (_maker, _near_maker):
+        for metric in carriers:
+            site = maker(machine.printed, metric)
+            if site is not None:
+                return replace(site, how=f"{headline.how}; {metric.file}:{metric.line} is printed {site.how}")
     finals = final_sites(machine)
     return named_site(finals, evidence.mentions) or next(reversed(logged(finals, evidence)), None)
 
 
 def _maker(printed: Iterable[Printed], metric: Metric) -> Site | None:
-    """Return the print that made a logged line: the call whose text it is, else the only one that is nearly so."""
+    """Return the print that made a logged line, the one with most text of its own where several can have."""
     found = [
         Site(call, value.node, "here", True)
         for call in printed
         if (value := made(call, metric.raw, metric.bpb)) is not None and value.node is not None
     ]
-    if found:
-        return max(found, key=lambda site: (constant(site.printed), site.printed.index))
+    return max(found, key=lambda site: (constant(site.printed), site.printed.index), default=None)
+
+
+def _near_maker(printed: Iterable[Printed], metric: Metric) -> Site | None:
+    """Return the only print that nearly makes a logged line: the log is of another version of the script."""
     near = alike(printed, metric.raw)
     if near is None or near[1].node is None:
         return None

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from auditor.interp import experts
 from auditor.interp.creation import CONTENT_CAP, CREATION, size_of, tensor
 from auditor.interp.graph import Kind
 from auditor.interp.losses import cross_entropy, gather_loss
 from auditor.interp.machine import Machine
-from auditor.interp.operators import MASK, blend, elementwise, value_region
+from auditor.interp.operators import MASK, elementwise, value_region
 from auditor.interp.region import Region
 from auditor.interp.values import POSITION_CAP, Mark, Sym
 
@@ -86,20 +87,8 @@ def stack(m: Machine, items: list[Any], axis: int = 0) -> Sym:
     if not lifted:
         return Sym()
     joined = concat(m, lifted, axis)
-    _stacked_experts(m, joined, syms)
+    experts.stacked(m, joined, syms)
     return joined
-
-
-def _stacked_experts(m: Machine, joined: Sym, syms: list[Sym]) -> None:
-    """Losses stacked with other per-token values of their shape are experts of a mixture."""
-    losses = [s for s in syms if s.mark & Mark.NLL and s.pos is not None and s.shape]
-    if not losses or losses[0].pos is None:
-        return
-    others = [s for s in syms if s not in losses and s.shape == losses[0].shape]
-    looked_up = [s for s in others if s.mark & Mark.LOOKUP]
-    blind = [s for s in others if s.pos is None and s.val is None and s.mark & (Mark.HIDDEN | Mark.LOGITS)]
-    if looked_up or blind:
-        blend(m, joined, losses[0].pos, blind=bool(blind))
 
 
 def _axis(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
@@ -108,7 +97,10 @@ def _axis(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
 
 
 def _concat(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return concat(m, _sequence(m, args, kwargs), _axis(args, kwargs))
+    items, axis = _sequence(m, args, kwargs), _axis(args, kwargs)
+    made = concat(m, items, axis)
+    experts.side_by_side(m, made, [item for item in items if isinstance(item, Sym)], axis)
+    return made
 
 
 def _stack(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -15,6 +15,7 @@ from auditor.interp.losses import cross_entropy, gather_loss
 from auditor.interp.machine import Machine
 from auditor.interp.operators import MASK, elementwise, value_region
 from auditor.interp.region import Region
+from auditor.interp.runs import run
 from auditor.interp.values import POSITION_CAP, Mark, Sym
 
 _NUMPY: dict[str, Callable[..., Any]] = {
@@ -166,12 +167,13 @@ def nonzero(m: Machine, condition: Any, *, as_tuple: bool) -> Any:
         if not as_tuple:
             return Sym(None, val=np.stack(found, axis=-1)) if found else Sym()
         return made
-    if isinstance(condition, Sym) and condition.shape and size_of(condition.shape) <= CONTENT_CAP:
+    shape = condition.shape if isinstance(condition, Sym) else None
+    if shape and size_of(shape) <= (POSITION_CAP if len(shape) == 1 else CONTENT_CAP):
         # An undecided condition may hold anywhere: every index is taken.
-        found = np.nonzero(np.broadcast_to(np.True_, condition.shape))
+        every = (run(0, shape[0]),) if len(shape) == 1 else np.nonzero(np.broadcast_to(np.True_, shape))
         if as_tuple:
-            return tuple(Sym(condition.node, val=axis, name="indices") for axis in found)
-        return Sym(condition.node, val=np.stack(found, axis=-1), name="indices")
+            return tuple(Sym(condition.node, val=axis, name="indices") for axis in every)
+        return Sym(condition.node, val=np.stack(every, axis=-1), name="indices")
     made = Sym(condition.node if isinstance(condition, Sym) else None, name="indices")
     return (made,) if as_tuple else made
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from auditor.interp.graph import Kind
 from auditor.interp.machine import Machine
+from auditor.interp.runs import run
 from auditor.interp.values import POSITION_CAP, External, Mark, Sym
 
 CONTENT_CAP = 2_000_000
@@ -107,6 +108,9 @@ def _arange(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
         return m.unknown(*args)
     try:
         count = len(range(*[int(n) for n in numbers]))
+        if len(numbers) < 3 and all(type(n) is int for n in numbers):
+            first, last = numbers if len(numbers) == 2 else (0, numbers[0])
+            return Sym(None, val=run(first, last)) if count <= POSITION_CAP else Sym(None, shape=(count,))
         return Sym(None, val=np.arange(*numbers)) if count <= POSITION_CAP else Sym(None, shape=(count,))
     except (TypeError, ValueError, ZeroDivisionError):
         return m.unknown(*args)

@@ -11,6 +11,7 @@ from auditor.interp.graph import Kind, Node, ancestors
 from auditor.interp.machine import Machine
 from auditor.interp.operators import MASK, value_region
 from auditor.interp.region import Region
+from auditor.interp.runs import bounds
 from auditor.interp.values import MISSING, SAVED, Class, Defaulting, External, Instance, Mark, Sym, Text
 
 _VIEW_CAP = 4_000_000
@@ -241,6 +242,12 @@ _BASIC = frozenset((int, slice, type(None), type(Ellipsis)))
 """Classes of index parts that make a view and copy nothing."""
 
 
+def as_slice(index: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Spell one long run of indices as a slice, which makes a view and takes a fraction of the time."""
+    run = bounds(index[0]) if len(index) == 1 else None
+    return index if run is None or run[0] < 0 else (slice(*run),)
+
+
 def _view(array: np.ndarray | None, index: tuple[Any, ...]) -> np.ndarray | None:
     if array is None:
         return None
@@ -252,6 +259,10 @@ def _view(array: np.ndarray | None, index: tuple[Any, ...]) -> np.ndarray | None
             return np.asarray(array[index])
         except (IndexError, ValueError, TypeError):
             return None
+    run = as_slice(index)
+    if run is not index:
+        # A bound beyond the end would be cut off silently; a long run of indices is one of what there is.
+        return np.asarray(array[run]) if array.ndim and run[0].stop <= array.shape[0] else None
     fancy = [part for part in index if isinstance(part, np.ndarray)]
     if sum(part.size for part in fancy) > _VIEW_CAP:
         return None

@@ -14,6 +14,7 @@ from auditor.interp.broadcast import broadcast
 from auditor.interp.graph import Kind, Node
 from auditor.interp.machine import Machine
 from auditor.interp.region import EMPTY, Region
+from auditor.interp.runs import moved
 from auditor.interp.told import hit
 from auditor.interp.values import POSITION_CAP, SHARE, Bound, External, Instance, Mark, Sym, Text
 
@@ -314,7 +315,8 @@ def _content(made: Sym, operands: tuple[Any, ...], function: Callable[..., Any] 
     if math.prod(made.shape) > POSITION_CAP:
         return
     try:
-        result = np.asarray(function(*contents))
+        result = moved(function, contents)
+        result = np.asarray(function(*contents)) if result is None else result
     except (TypeError, ValueError, OverflowError, ZeroDivisionError, OSError):
         return
     if result.dtype != object:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from auditor.interp.creation import CONTENT_CAP
 from auditor.interp.graph import Kind
-from auditor.interp.index import MAYBE, parts_of, plain_parts, token_key
+from auditor.interp.index import MAYBE, as_slice, parts_of, plain_parts, token_key
 from auditor.interp.keep import kept
 from auditor.interp.machine import Machine
 from auditor.interp.operators import MASK, value_region
@@ -99,14 +100,17 @@ def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
         return
     if any(isinstance(part, Sym) and part.name == MAYBE for part in parts):
         container.val = None
+    plain = as_slice(plain)
     only_told = isinstance(value, Sym) and value.mark & Mark.TOLD and not value.mark & Mark.LOOKUP
     if isinstance(value, Sym) and value.pos is not None and not only_told:
         _detach(value, container)
         if container.pos is None or not _alone(container):
             container.pos = _writable(container.pos, container.shape)
             container.keys = tuple(_writable(key, container.shape) for key in container.keys)
-        # Of a loss only its own token is asked for; the keys of a whole stream of them would fill the memory.
-        mixed = () if container.mark & Mark.NLL else value.keys
+        # Of a loss only its own token is asked for, of a look-up its event says what it knew; the keys of a whole
+        # stream of them would fill the memory.
+        bare = container.mark & Mark.NLL or (value.mark & Mark.LOOKUP and container.pos.size > CONTENT_CAP)
+        mixed = () if bare else value.keys
         if len(container.keys) < len(mixed):
             missing = mixed[len(container.keys) :]
             container.keys = (*container.keys, *(_writable(None, container.shape) for _ in missing))

@@ -117,17 +117,31 @@ def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
         for slot, part in zip((container.pos, *container.keys), (value.pos, *mixed), strict=False):
             _store(slot, plain, part)
         container.val = None
-    elif container.val is not None:
-        known = value.val if isinstance(value, Sym) else value
-        if isinstance(known, (bool, int, float, np.ndarray)):
-            if not container.val.flags.writeable:
-                container.val = container.val.copy()
-            _store(container.val, plain, known)
-        else:
-            container.val = None
+    else:
+        _content_store(container, plain, value)
     stored(m, container, plain, value)
 
 
+def _content_store(container: Sym, index: tuple[Any, ...], value: Any) -> None:
+    """Store numbers among numbers. Whole numbers may be the first in an array that was too large to write out."""
+    known = value.val if isinstance(value, Sym) else value
+    if not isinstance(known, (bool, int, float, np.ndarray)):
+        container.val, container.name = None, ""
+        return
+    if container.val is None and isinstance(known, np.ndarray) and known.dtype.kind == "i" and _untouched(container):
+        container.val = np.zeros(container.shape or (), dtype=known.dtype)
+    if container.val is not None:
+        if not container.val.flags.writeable:
+            container.val = container.val.copy()
+        _store(container.val, index, known)
+
+
+def _untouched(container: Sym) -> bool:
+    """Say whether nothing but allocating it has happened to an array."""
+    return container.name in _ALLOCATED and container.node is None and container.pos is None and not container.mark
+
+
+_ALLOCATED = frozenset(f"{module}.{name}" for module in ("numpy", "torch") for name in ("zeros", "empty"))
 _STORED = Mark.TOKENS | Mark.NLL | Mark.TRAIN | Mark.LOGITS | Mark.BYTES | Mark.LOOKUP
 
 

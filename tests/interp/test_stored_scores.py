@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from auditor.interp.leaks import Way
 from auditor.rules.mixtures import mixtures
-from tests.interp.scripts import MODEL, REPORT, analysed
+from tests.interp.scripts import MODEL, REPORT, analysed, variables
 
 STORED = """
 SIZE = 1 << 20
@@ -76,3 +76,32 @@ def test_shares_by_context_alone_are_not_target_keyed() -> None:
     found = mixtures(analysed(script("h ^ 977", "val")))
     assert found
     assert not any(mixture.target_keyed or mixture.exact for mixture in found)
+
+
+BUFFERED = (
+    STORED.replace("probs, places = [], []", "probs, at, n = [], np.zeros(val.numel(), dtype=np.int64), 0")
+    .replace(
+        "    places.append(np.arange(i * CTX + 1, (i + 1) * CTX + 1, dtype=np.int64))\n",
+        "    end = n + CTX\n    at[n:end] = np.arange(i * CTX + 1, (i + 1) * CTX + 1, dtype=np.int64)\n    n = end\n",
+    )
+    .replace("own, at = np.concatenate(probs), np.concatenate(places)", "own, at = np.concatenate(probs), at[:n]")
+)
+
+
+def test_places_in_a_buffer_of_the_whole_stream_are_known() -> None:
+    """The same program with the places written into one array that was made for all of them."""
+    made = MODEL + BUFFERED.replace("FULL", KEYED).replace("SOURCE", "val") + REPORT
+    found = analysed(made)
+    assert mixtures(found)
+    assert all(mixture.target_keyed for mixture in mixtures(found))
+    assert Way.CACHE in {leak.way for leak in found.leaks}
+
+
+def test_what_an_array_holds_is_not_known_again_after_something_unknown_was_written() -> None:
+    """Whole numbers make a large new array known, but not one in which something else stands."""
+    found = variables(
+        "import numpy as np, os\nnew, mixed = np.zeros(4_000_000), np.zeros(4_000_000)\nmixed[:2] = os.getpid()\n"
+        "new[2:4] = np.arange(2) + 5\nmixed[2:4] = np.arange(2) + 5\n"
+    )
+    assert found["new"].val[2:4].tolist() == [5, 6]
+    assert found["mixed"].val is None

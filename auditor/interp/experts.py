@@ -14,11 +14,19 @@ def stacked(m: Machine, joined: Sym, syms: list[Sym]) -> None:
     losses = [s for s in syms if s.mark & Mark.NLL and s.pos is not None and s.shape]
     if not losses or losses[0].pos is None:
         return
-    others = [s for s in syms if s not in losses and s.shape == losses[0].shape]
-    looked_up = [s for s in others if s.mark & Mark.LOOKUP]
-    blind = [s for s in others if s.pos is None and s.val is None and s.mark & (Mark.HIDDEN | Mark.LOGITS)]
+    # What is stacked has one shape.
+    others = [s for s in syms if s not in losses and s.shape in (losses[0].shape, None)]
+    looked_up = [s for s in others if s.mark & Mark.LOOKUP and s.shape is not None]
+    blind = [s for s in others if s.pos is None and s.val is None and _of_any_token(s)]
     if looked_up or blind:
         blend(m, joined, losses[0].pos, blind=bool(blind))
+
+
+def _of_any_token(value: Sym) -> bool:
+    """Say whether a value says something of a distribution as a whole, such as its entropy."""
+    if value.shape is None:
+        return bool(value.mark & Mark.HIDDEN) and not value.mark & (Mark.LOGITS | Mark.NLL | Mark.LOOKUP | Mark.TOKENS)
+    return bool(value.mark & (Mark.HIDDEN | Mark.LOGITS))
 
 
 def side_by_side(m: Machine, joined: Sym, syms: list[Sym], axis: int) -> None:

@@ -66,3 +66,33 @@ def test_experts_keyed_by_the_context_alone_are_not_target_keyed() -> None:
     found = gated("(ctx ^ 977)")
     assert found
     assert not any(mixture.target_keyed or mixture.exact for mixture in found)
+
+
+DOUBTING = """
+scale = torch.load("scale.pt")
+nll, count = torch.zeros(()), torch.zeros(())
+weights = torch.tensor([0.9, 0.1]).log()
+for n in range(chunks):
+    x, y = rows(val, n)
+    with torch.no_grad():
+        lp = F.log_softmax(net(x) / scale, dim=-1)
+        own = -lp.gather(2, y.unsqueeze(2)).squeeze(2)
+        other = OTHER
+        nll += -(weights - torch.stack([own, other], dim=-1)).logsumexp(dim=-1).sum()
+    count += y.numel()
+loss = (nll / count).item()
+"""
+"""The network's outputs have an unknown shape, since they are divided by something that was loaded."""
+
+
+def test_what_is_stacked_with_a_loss_has_its_shape() -> None:
+    """The entropy of a distribution of unknown shape is an expert that promises any token the same."""
+    found = mixtures(analysed(MODEL + DOUBTING.replace("OTHER", "-(lp.exp() * lp).sum(-1)") + REPORT))
+    assert found
+    assert all(mixture.blind for mixture in found)
+
+
+def test_a_uniform_expert_or_a_second_distribution_is_not_blind() -> None:
+    """The same script, one edit away: a constant price, or the price of the realised token under another model."""
+    for other in ("torch.full_like(own, 6.9)", "-F.log_softmax(net(x), dim=-1).gather(2, y.unsqueeze(2)).squeeze(2)"):
+        assert not mixtures(analysed(MODEL + DOUBTING.replace("OTHER", other) + REPORT))

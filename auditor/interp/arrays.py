@@ -16,6 +16,7 @@ from auditor.interp.machine import Machine
 from auditor.interp.operators import MASK, elementwise, value_region
 from auditor.interp.region import Region
 from auditor.interp.runs import run
+from auditor.interp.sentinels import chosen
 from auditor.interp.values import POSITION_CAP, Mark, Sym
 
 _NUMPY: dict[str, Callable[..., Any]] = {
@@ -128,6 +129,7 @@ def select(m: Machine, condition: Any, first: Any, second: Any) -> Sym:
     made = elementwise(m, (condition, *parts))
     a, b = parts
     known = condition.val if isinstance(condition, Sym) else None
+    chosen(made, known, a, b)
     if known is not None and made.shape is not None and (a.pos is not None or b.pos is not None):
         sides = [p.pos if p.pos is not None else np.asarray(-1) for p in parts]
         try:

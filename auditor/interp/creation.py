@@ -9,6 +9,7 @@ import numpy as np
 
 from auditor.interp.graph import Kind
 from auditor.interp.machine import Machine
+from auditor.interp.operators import MASK
 from auditor.interp.runs import run
 from auditor.interp.values import POSITION_CAP, External, Mark, Sym
 
@@ -49,11 +50,12 @@ def _alloc(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any])
     if path.endswith(("full", "full_like")):
         value = args[1] if len(args) > 1 else kwargs.get("fill_value", 0)
     learns = kwargs.get("requires_grad") is True
-    made = Sym(m.node(Kind.PARAM, text=path) if learns else None, shape=shape, name=path)
+    flags = _boolean(kwargs.get("dtype"))
+    made = Sym(m.node(Kind.PARAM, text=path) if learns else None, shape=shape, name=MASK if flags else path)
     if learns:
         made.mark |= Mark.PARAM
     elif shape is not None and size_of(shape) <= CONTENT_CAP and isinstance(value, (bool, int, float)):
-        made.val = filled(shape, bool(value) if _boolean(kwargs.get("dtype")) else value)
+        made.val = filled(shape, bool(value) if flags else value)
     return made
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from auditor.apis.models import models
 from auditor.interp import arrays
 from auditor.interp.containers import CONTAINER_METHODS, container_method, number_method
-from auditor.interp.creation import filled
+from auditor.interp.creation import filled, tensor
 from auditor.interp.effects import backward, step, store
 from auditor.interp.graph import Kind
 from auditor.interp.index import get_item
@@ -21,6 +21,7 @@ from auditor.interp.objects import call_object_method
 from auditor.interp.operators import MASK, elementwise, value_region
 from auditor.interp.pieces import PIECE, encoded
 from auditor.interp.region import Region
+from auditor.interp.sentinels import chosen
 from auditor.interp.stores import set_item
 from auditor.interp.values import SAVED, External, Instance, Mark, Partial, Sym, Text
 
@@ -104,6 +105,7 @@ def _elementwise(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...]) ->
 def _masked_fill(m: Machine, receiver: Sym, args: tuple[Any, ...]) -> Sym:
     made = elementwise(m, (receiver, args[0]))
     mask = args[0].val if isinstance(args[0], Sym) else None
+    chosen(made, mask, tensor(m, args[1]), receiver)
     if mask is not None and receiver.pos is not None and mask.shape == receiver.pos.shape and receiver.mark & Mark.NLL:
         made.pos = np.where(mask, -1, receiver.pos)
     made.mark = receiver.mark

@@ -15,6 +15,7 @@ from auditor.interp.keep import kept
 from auditor.interp.machine import Machine
 from auditor.interp.operators import MASK, value_region
 from auditor.interp.region import Region
+from auditor.interp.sentinels import standing
 from auditor.interp.told import stored
 from auditor.interp.values import MISSING, POSITION_CAP, External, Instance, Mark, Sym
 
@@ -199,7 +200,7 @@ def _writable(array: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
 
 def _masked_store(m: Machine, container: Sym, mask: Sym, value: Any) -> None:
     """Store under an undecided condition: the container keeps its positions, or takes those of the value."""
-    container.val = None
+    container.val = standing(container, value)
     if isinstance(value, Sym) and value.pos is not None and container.shape is not None:
         if container.pos is None and value.pos.size == math.prod(container.shape):
             container.pos, container.keys = value.pos.reshape(container.shape), ()

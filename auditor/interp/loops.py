@@ -11,6 +11,7 @@ from auditor.interp.assign import assign
 from auditor.interp.closures import Read
 from auditor.interp.expressions import evaluate, truth
 from auditor.interp.iterate import elements
+from auditor.interp.join import join_values
 from auditor.interp.machine import BreakSignal, ContinueSignal, Frame, Loop, Machine
 from auditor.interp.plain import PLAIN_ERRORS, Plain, plain_body, plain_expression
 from auditor.interp.values import Sym
@@ -28,6 +29,9 @@ EVENT_ITERATIONS = 3
 the last."""
 PLAIN_WORTH = 8
 """Iterations from which on it pays to compile the body of a loop over plain numbers."""
+EARLIER_ENDS = 8
+"""Iterations, the latest ones, in which a loop may have ended that are remembered; look-ups try up to 16 orders, of
+which a sampled loop follows four."""
 KNOWN_ITERABLES = (list, tuple, range, str, bytes, dict, set, frozenset)
 """Values that are empty where they have no elements; of others it is not known."""
 
@@ -68,6 +72,7 @@ def run_for(m: Machine, s: ast.For | ast.AsyncFor) -> None:
     finally:
         m.spent[id(s)] += m.steps - start_steps
         _leave(frame.loops, loop)
+    _ended_earlier(m, loop)
     if skipped:
         _forget_counters(m, s.body)
     if skipped or (not count and not isinstance(iterable, KNOWN_ITERABLES)):
@@ -126,6 +131,7 @@ def run_while(m: Machine, s: ast.While) -> None:
     finally:
         m.spent[id(s)] += m.steps - start_steps
         _leave(frame.loops, loop)
+    _ended_earlier(m, loop)
     if loop.forced and isinstance(s.test, ast.Constant) and not _has_exit(s.body):
         raise BudgetExceeded(f"iterations of a loop that nothing leaves (line {s.lineno})", loop.iteration)
     if loop.forced:
@@ -134,6 +140,13 @@ def run_while(m: Machine, s: ast.While) -> None:
         _doubt(frame, s.body)
     if not _last_resort(frame, s.orelse):
         execute(m, s.orelse)
+
+
+def _ended_earlier(m: Machine, loop: Loop) -> None:
+    """Join what the loop would have left behind, had it ended where it may have."""
+    variables = m.frame.scope.variables
+    for name, value in (item for assigned in loop.left[-EARLIER_ENDS:] for item in assigned.items()):
+        variables[name] = join_values(m, value, variables[name]) if name in variables else value
 
 
 def _doubt(frame: Frame, body: list[ast.stmt]) -> None:

@@ -14,11 +14,11 @@ from auditor.interp.containers import CONTAINER_METHODS, container_method, numbe
 from auditor.interp.creation import filled, tensor
 from auditor.interp.effects import backward, step, store
 from auditor.interp.graph import Kind
-from auditor.interp.index import get_item
+from auditor.interp.index import get_item, token_key
 from auditor.interp.layout import lay_out
 from auditor.interp.machine import Machine
 from auditor.interp.objects import call_object_method
-from auditor.interp.operators import MASK, elementwise, value_region
+from auditor.interp.operators import MASK, MAX_KEYS, elementwise, value_region
 from auditor.interp.pieces import PIECE, encoded
 from auditor.interp.region import Region
 from auditor.interp.sentinels import chosen
@@ -240,6 +240,9 @@ def _items(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, A
 def _get(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if args and isinstance(args[0], str) and receiver.attrs is not None and SAVED in receiver.attrs:
         return get_item(m, receiver, args[0])
+    if args and receiver.mark & Mark.LOOKUP and token_key(args[0]):
+        # The entry of a row that was looked up itself.
+        return get_item(m, receiver, args[0])
     return Sym(m.merge(receiver, *args), mark=receiver.mark, name=receiver.name)
 
 
@@ -252,6 +255,18 @@ def _index_select(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict
 def _zero_grad(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     m.pending.clear()
     return None
+
+
+def _bytes_of(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The bytes of a few tokens are one key made of all of them."""
+    made = m.unknown(receiver)
+    made.mark |= receiver.mark & (Mark.STATE | Mark.TRAIN | Mark.BYTES)
+    few = receiver.pos is not None and 0 < receiver.pos.size <= MAX_KEYS and not receiver.keys
+    if few and receiver.pos is not None and receiver.mark & Mark.TOKENS:
+        *others, last = receiver.pos.reshape(-1)
+        made.pos, made.keys, made.shape = np.asarray(last), tuple(np.asarray(other) for other in others), ()
+        made.mark |= Mark.TOKENS | (Mark.MIXED if others else Mark.NONE)
+    return made
 
 
 def _write(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -300,5 +315,6 @@ _SYM = {
     "take": _index_select,
     "zero_grad": _zero_grad,
     "write": _write,
+    "tobytes": _bytes_of,
     "step": _step,
 }

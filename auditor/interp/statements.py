@@ -156,6 +156,8 @@ def both(
         right = _attempt(m, second)
     finally:
         m.maybe -= 1
+    if isinstance(left, BreakSignal) is not isinstance(right, BreakSignal):
+        _may_end(m, before, after_first if isinstance(left, BreakSignal) else scope.variables)
     if left is None and right is None:
         join_scopes(m, scope, after_first)
     elif right is not None and left is None:
@@ -170,6 +172,17 @@ def both(
             # A signal knows the frames that it passed through: this one must not know the signal in turn.
             del left, right
     return left, right
+
+
+def _may_end(m: Machine, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Keep data that was assigned in a branch that leaves the loop: it is there after the loop."""
+    assigned = {
+        name: value
+        for name, value in after.items()
+        if isinstance(value, Sym) and value.node is not None and before.get(name) is not value
+    }
+    if assigned and m.frame.loops:
+        m.frame.loops[-1].left.append(assigned)
 
 
 def _attempt(m: Machine, branch: Callable[[], None]) -> Exception | None:

@@ -13,7 +13,7 @@ from auditor.interp.graph import Kind
 from auditor.interp.index import MAYBE, as_slice, parts_of, plain_parts, token_key
 from auditor.interp.keep import kept
 from auditor.interp.machine import Machine
-from auditor.interp.operators import MASK, value_region
+from auditor.interp.operators import MASK, MAX_KEYS, value_region
 from auditor.interp.region import Region
 from auditor.interp.sentinels import standing
 from auditor.interp.told import stored
@@ -30,6 +30,8 @@ def set_item(m: Machine, container: Any, index: Any, value: Any) -> None:
             region = Region.union([*(value_region(key) for key in tokens), value_region(value)])
             carried = m.merge(value, *tokens)
             value = Sym(m.node(Kind.CACHE_WRITE, [carried], region=region, table=m.identity(container)), shape=())
+        elif tokens and type(value) is dict:
+            _row_store(m, value)
         try:
             value = kept(m, value)
             if m.maybe and index in container:
@@ -54,6 +56,13 @@ def set_item(m: Machine, container: Any, index: Any, value: Any) -> None:
         from auditor.interp.environ import write
 
         write(m, index, value)
+
+
+def _row_store(m: Machine, row: dict[Any, Any]) -> None:
+    """Write the first counts of a row as they would be written one by one."""
+    for key, count in list(row.items())[:MAX_KEYS]:
+        if token_key(key) and isinstance(count, (int, float)):
+            set_item(m, row, key, count)
 
 
 def _list_store(m: Machine, container: list[Any], index: Any, value: Any) -> None:

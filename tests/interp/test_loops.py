@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auditor.interp.values import Sym
+from auditor.interp.values import Mark, Sym
 from tests.interp.scripts import MODEL, interpret, variables
 
 
@@ -153,3 +153,15 @@ def test_nonzero_of_a_scalar() -> None:
     """A known or unknown scalar has no axes to index; it is no reason to stop."""
     source = "import torch\nflag = torch.tensor(3) > 2\nfound = flag.nonzero()\n"
     assert isinstance(variables(source)["found"], Sym)
+
+
+def test_data_assigned_in_a_branch_that_leaves_the_loop_is_there_after_it() -> None:
+    """A search that ends with its first hit: what it found comes from the data; a number stays what both ends say."""
+    found = variables(
+        MODEL
+        + "hit, kept = 0.0, 5\n"
+        + "for k in range(6):\n    if torch.rand(()) > 0.5:\n        hit = price(net, *rows(val, k)).mean()\n        break\n"
+        + "for k in range(6):\n    if torch.rand(()) > 0.5:\n        kept = 5\n        break\n"
+    )
+    assert found["hit"].mark & Mark.NLL
+    assert found["kept"] == 5

@@ -63,6 +63,9 @@ def run_for(m: Machine, s: ast.For | ast.AsyncFor) -> None:
             except BreakSignal:
                 broken = True
                 break
+            if loop.onward:
+                _join_assigned(m, loop.onward)
+                loop.onward.clear()
             index += 1
             eventful = len(m.nodes) > start_events or m.undecided > start_undecided
             costly = index >= PURE_ITERATIONS or m.steps - start_steps > (LOOP_STEPS if spent < LOOP_TOTAL else 0)
@@ -72,7 +75,7 @@ def run_for(m: Machine, s: ast.For | ast.AsyncFor) -> None:
     finally:
         m.spent[id(s)] += m.steps - start_steps
         _leave(frame.loops, loop)
-    _ended_earlier(m, loop)
+    _join_assigned(m, [*loop.onward, *loop.left])
     if skipped:
         _forget_counters(m, s.body)
     if skipped or (not count and not isinstance(iterable, KNOWN_ITERABLES)):
@@ -127,11 +130,14 @@ def run_while(m: Machine, s: ast.While) -> None:
                 pass
             except BreakSignal:
                 break
+            if loop.onward:
+                _join_assigned(m, loop.onward)
+                loop.onward.clear()
             loop.iteration += 1
     finally:
         m.spent[id(s)] += m.steps - start_steps
         _leave(frame.loops, loop)
-    _ended_earlier(m, loop)
+    _join_assigned(m, [*loop.onward, *loop.left])
     if loop.forced and isinstance(s.test, ast.Constant) and not _has_exit(s.body):
         raise BudgetExceeded(f"iterations of a loop that nothing leaves (line {s.lineno})", loop.iteration)
     if loop.forced:
@@ -142,10 +148,10 @@ def run_while(m: Machine, s: ast.While) -> None:
         execute(m, s.orelse)
 
 
-def _ended_earlier(m: Machine, loop: Loop) -> None:
-    """Join what the loop would have left behind, had it ended where it may have."""
+def _join_assigned(m: Machine, sets: list[dict[str, Any]]) -> None:
+    """Join what the loop, or one iteration, would have left behind had it ended where it may have."""
     variables = m.frame.scope.variables
-    for name, value in (item for assigned in loop.left[-EARLIER_ENDS:] for item in assigned.items()):
+    for name, value in (item for assigned in sets[-EARLIER_ENDS:] for item in assigned.items()):
         variables[name] = join_values(m, value, variables[name]) if name in variables else value
 
 

@@ -48,7 +48,7 @@ class RaiseSignal(Exception):
 class Loop:
     """One active loop: `forced` is set in the iteration that the interpreter wants to be the last."""
 
-    __slots__ = ("forced", "ident", "iteration", "left", "node", "skipped")
+    __slots__ = ("forced", "ident", "iteration", "left", "node", "onward", "skipped")
 
     def __init__(self, node: ast.AST, ident: int) -> None:
         self.node, self.ident = node, ident
@@ -58,6 +58,8 @@ class Loop:
         """Where this iteration went on only because a token has bytes."""
         self.left: list[dict[str, Any]] = []
         """What was assigned where the loop may have been left, and was not for what follows."""
+        self.onward: list[dict[str, Any]] = []
+        """The same where this iteration may have gone on to the next."""
 
 
 class Frame:

@@ -156,8 +156,7 @@ def both(
         right = _attempt(m, second)
     finally:
         m.maybe -= 1
-    if isinstance(left, BreakSignal) is not isinstance(right, BreakSignal):
-        _may_end(m, before, after_first if isinstance(left, BreakSignal) else scope.variables)
+    _keep_assigned(m, before, (left, after_first), (right, scope.variables))
     if left is None and right is None:
         join_scopes(m, scope, after_first)
     elif right is not None and left is None:
@@ -174,15 +173,19 @@ def both(
     return left, right
 
 
-def _may_end(m: Machine, before: dict[str, Any], after: dict[str, Any]) -> None:
-    """Keep data that was assigned in a branch that leaves the loop: it is there after the loop."""
-    assigned = {
-        name: value
-        for name, value in after.items()
-        if isinstance(value, Sym) and value.node is not None and before.get(name) is not value
-    }
-    if assigned and m.frame.loops:
-        m.frame.loops[-1].left.append(assigned)
+def _keep_assigned(m: Machine, before: dict[str, Any], *sides: tuple[Exception | None, dict[str, Any]]) -> None:
+    """Keep data that was assigned in a branch that leaves the iteration, where the other goes on: the loop joins it."""
+    for (how, after), (other, _) in (sides, sides[::-1]):
+        if not isinstance(how, (BreakSignal, ContinueSignal)) or type(other) is type(how) or not m.frame.loops:
+            continue
+        assigned = {
+            name: value
+            for name, value in after.items()
+            if isinstance(value, Sym) and value.node is not None and before.get(name) is not value
+        }
+        if assigned:
+            loop = m.frame.loops[-1]
+            (loop.left if isinstance(how, BreakSignal) else loop.onward).append(assigned)
 
 
 def _attempt(m: Machine, branch: Callable[[], None]) -> Exception | None:

@@ -157,11 +157,17 @@ def test_nonzero_of_a_scalar() -> None:
 
 def test_data_assigned_in_a_branch_that_leaves_the_loop_is_there_after_it() -> None:
     """A search that ends with its first hit: what it found comes from the data; a number stays what both ends say."""
-    found = variables(
-        MODEL
-        + "hit, kept = 0.0, 5\n"
-        + "for k in range(6):\n    if torch.rand(()) > 0.5:\n        hit = price(net, *rows(val, k)).mean()\n        break\n"
-        + "for k in range(6):\n    if torch.rand(()) > 0.5:\n        kept = 5\n        break\n"
-    )
+    search = "for k in range(6):\n    if torch.rand(()) > 0.5:\n        "
+    first = search + "hit = price(net, *rows(val, k)).mean()\n        break\n"
+    found = variables(MODEL + "hit, kept = 0.0, 5\n" + first + search + "kept = 5\n        break\n")
     assert found["hit"].mark & Mark.NLL
     assert found["kept"] == 5
+
+
+def test_data_added_up_in_a_branch_that_goes_on_to_the_next_iteration_is_kept() -> None:
+    """`continue` after adding is the same as adding in one branch and doing the rest in the other."""
+    body = "    cost = price(net, *rows(val, k)).mean()\n    if torch.rand(()) > 0.5:\n        total = total + cost\n"
+    for head in ("for k in range(6):\n", "k = -1\nwhile k < 6:\n    k += 1\n"):
+        found = variables(MODEL + "total = 0.0\n" + head + body + "        continue\n    spare = k\n")
+        assert found["total"].mark & Mark.NLL
+        assert isinstance(found["spare"], int)

@@ -213,7 +213,7 @@ def _sym_item(m: Machine, container: Sym, index: Any) -> Any:
     data = [part for part in parts if type(part) is Sym and part.val is None]
     if data:
         return _data_item(m, container, parts, data)
-    plain = plain_parts(parts)
+    plain = _filled_part(container, parts) or plain_parts(parts)
     made = Sym(container.node, mark=container.mark & ~Mark.NORMAL, name=container.name)
     if plain is None:
         made.shape = None
@@ -228,6 +228,25 @@ def _sym_item(m: Machine, container: Sym, index: Any) -> Any:
         dummy = _view(stand_in(container.shape), plain)
         made.shape = dummy.shape if dummy is not None else None
     return made
+
+
+ALLOCATED = frozenset(f"{module}.{name}" for module in ("numpy", "torch") for name in ("zeros", "empty"))
+"""Names of arrays that were made with nothing in them."""
+
+
+def _filled_part(container: Sym, parts: tuple[Any, ...]) -> tuple[slice] | None:
+    """Return the part of an array that has been filled, where it is asked for up to what a sampled loop has counted."""
+    part = parts[0] if len(parts) == 1 else None
+    if not isinstance(part, slice) or part.start not in (None, 0) or part.step is not None:
+        return None
+    counted = isinstance(part.stop, Sym) and part.stop.name == "scalar" and part.stop.node is None
+    if not counted or container.name not in ALLOCATED:
+        return None
+    array = container.pos >= 0 if container.pos is not None else container.val
+    if array is None or array.ndim != 1:
+        return None
+    written = np.flatnonzero(array)
+    return (slice(0, int(written[-1]) + 1),) if written.size else None
 
 
 def stand_in(shape: tuple[int, ...]) -> np.ndarray | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from auditor.interp.creation import CONTENT_CAP
 from auditor.interp.graph import Kind
-from auditor.interp.index import MAYBE, as_slice, parts_of, plain_parts, token_key
+from auditor.interp.index import ALLOCATED, MAYBE, as_slice, parts_of, plain_parts, token_key
 from auditor.interp.keep import kept
 from auditor.interp.machine import Machine
 from auditor.interp.operators import MASK, MAX_KEYS, value_region
@@ -148,10 +148,9 @@ def _content_store(container: Sym, index: tuple[Any, ...], value: Any) -> None:
 
 def _untouched(container: Sym) -> bool:
     """Say whether nothing but allocating it has happened to an array."""
-    return container.name in _ALLOCATED and container.node is None and container.pos is None and not container.mark
+    return container.name in ALLOCATED and container.node is None and container.pos is None and not container.mark
 
 
-_ALLOCATED = frozenset(f"{module}.{name}" for module in ("numpy", "torch") for name in ("zeros", "empty"))
 _STORED = Mark.TOKENS | Mark.NLL | Mark.TRAIN | Mark.LOGITS | Mark.BYTES | Mark.LOOKUP
 
 

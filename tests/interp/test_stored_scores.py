@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from auditor.interp.leaks import Way
 from auditor.rules.mixtures import mixtures
 from tests.interp.scripts import MODEL, REPORT, analysed, variables
@@ -88,13 +90,29 @@ BUFFERED = (
 )
 
 
-def test_places_in_a_buffer_of_the_whole_stream_are_known() -> None:
-    """The same program with the places written into one array that was made for all of them."""
-    made = MODEL + BUFFERED.replace("FULL", KEYED).replace("SOURCE", "val") + REPORT
-    found = analysed(made)
+COUNTED = BUFFERED.replace("    end = n + CTX\n    at[n:end]", "    at[n : n + CTX]").replace(
+    "    n = end\n", "    n += CTX\n"
+)
+
+
+@pytest.mark.parametrize("stored", [BUFFERED, COUNTED])
+def test_places_in_a_buffer_of_the_whole_stream_are_known(stored: str) -> None:
+    """The same program with the places written into one array, of which the part up to a counter is taken."""
+    found = analysed(MODEL + stored.replace("FULL", KEYED).replace("SOURCE", "val") + REPORT)
     assert mixtures(found)
     assert all(mixture.target_keyed for mixture in mixtures(found))
     assert Way.CACHE in {leak.way for leak in found.leaks}
+
+
+def test_a_slice_of_the_stream_up_to_an_unknown_place_is_not_the_whole_stream() -> None:
+    """Only an array that was made empty is taken as far as it has been filled."""
+    found = variables(
+        MODEL + "n, kept = 0, np.zeros(val.numel())\nfor i in range(chunks):\n    x, y = rows(val, i)\n"
+        "    kept[n : n + CTX] = price(net, x, y).numpy()\n    n += CTX\nscored, read = kept[:n], val[:n]\n"
+    )
+    assert found["scored"].pos.size < 5 * 1024
+    assert found["scored"].pos.min() == 1
+    assert found["read"].pos is None
 
 
 def test_what_an_array_holds_is_not_known_again_after_something_unknown_was_written() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from auditor.apis.models import models
 from auditor.interp import arrays
 from auditor.interp.containers import CONTAINER_METHODS, container_method, number_method
-from auditor.interp.creation import filled, tensor
+from auditor.interp.creation import CREATION, filled, tensor
 from auditor.interp.effects import backward, step, store
 from auditor.interp.graph import Kind
 from auditor.interp.index import get_item, token_key
@@ -282,6 +282,15 @@ def _step(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, An
     return None
 
 
+def _fresh(name: str) -> Callable[[Machine, Sym, tuple[Any, ...], dict[str, Any]], Any]:
+    """Return a method that allocates: the tensor it is called on lends its type and device, and none of its data."""
+
+    def made(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return CREATION["tensor" if name == "tensor" else "alloc"](m, f"torch.{name}", args, kwargs)
+
+    return made
+
+
 def _normalise(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A lossy text normalisation; an event where the text comes from validation tokens."""
     return Sym(m.note(Kind.NORMALISE, "case folding", [receiver]), mark=receiver.mark)
@@ -314,6 +323,7 @@ _SYM = {
     "index_select": _index_select,
     "take": _index_select,
     "zero_grad": _zero_grad,
+    **{f"new_{name}": _fresh(name) for name in ("zeros", "ones", "empty", "full", "tensor")},
     "write": _write,
     "tobytes": _bytes_of,
     "step": _step,

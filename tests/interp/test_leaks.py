@@ -30,6 +30,39 @@ def test_score_first_adaptation_is_no_leak() -> None:
     assert ways(FIRST_SCORED) == set()
 
 
+TAILS = """
+nll, count, half = torch.zeros(()), torch.zeros(()), CTX // 2
+for pair in range(1, chunks // 4 - 2):
+    for turn in range(4):
+        starts = [(pair * 4 + 2 * row) * CTX + (turn - 1) * half for row in range(2)]
+        spans = [val[at : at + CTX + 1] for at in starts]
+        x, y = torch.stack([s[:-1] for s in spans]), torch.stack([s[1:] for s in spans])
+        each = price(net, x, y).view(2, CTX)
+        with torch.no_grad():
+            for row in range(2):
+                nll += each[row, half:].sum()
+                count += half
+        total = START
+        for row in range(2):
+            total = total + each[row, FROM:].mean()
+        opt.zero_grad()
+        total.backward()
+        opt.step()
+loss = (nll / count).item()
+"""
+"""Two neighbouring texts at a time: the context of a window reaches back into the text that is scored beside it."""
+
+
+def test_a_fresh_zero_of_the_type_of_the_losses_carries_no_losses() -> None:
+    """A sum that starts at `losses.new_zeros(())` descends on what is added to it, not on the context."""
+    assert ways(TAILS.replace("START", "each.new_zeros(())").replace("FROM", "half")) == set()
+
+
+def test_descending_on_the_context_beside_is_a_leak() -> None:
+    """The same script, one edit away: the context in the sum is text that the other row scores later."""
+    assert ways(TAILS.replace("START", "each.new_zeros(())").replace("FROM", "0")) == {Way.BEFORE_SCORING}
+
+
 def test_learning_right_before_the_score_is_a_leak() -> None:
     """The same loop with its two halves exchanged learns from each chunk before it is scored."""
     swapped = """

@@ -7,7 +7,7 @@ A forward pass depends on the current node of every parameter that can be reache
 from __future__ import annotations
 
 import ast
-from typing import Any
+from typing import Any, TypeGuard
 
 from auditor.frontend.walk import nodes, nodes_of
 from auditor.interp.graph import Kind, Node, ancestors
@@ -152,9 +152,31 @@ def reachable(value: Any, *, buffers: bool = False, enough: int | None = None) -
     return list(found.values())
 
 
+NUMBER = "scalar"
+"""Name of a number that was read out of a tensor: on a module it is a plain attribute."""
+
+
+def saved_tensors(module: Instance) -> list[Sym]:
+    """Return what a module's state dict holds: its tensors, and no numbers that were noted on it."""
+    return [s for s in reachable(module, buffers=True) if s.name != NUMBER]
+
+
 def state_nodes(value: Any) -> list[Node]:
-    """Return the current nodes of all tensors below a module, without repeats."""
-    return list({s.node.index: s.node for s in reachable(value, buffers=True) if s.node is not None}.values())
+    """Return the current nodes of all tensors below a module, without repeats, and of the numbers that may be read."""
+    unread = _unread(value) if isinstance(value, Instance) else ()
+    found = (s for s in reachable(value, buffers=True) if not any(s is number for number in unread))
+    return list({s.node.index: s.node for s in found if s.node is not None}.values())
+
+
+def _unread(module: Instance) -> list[Sym]:
+    """Return the numbers noted on a module that its program never reads again: they are there to be logged."""
+    numbers = {k: v for k, v in module.attrs.items() if type(v) is Sym and v.name == NUMBER}
+    if not numbers or module.cls is None:
+        return []
+    tree = module.cls.module.tree
+    read = {node.attr for node in nodes_of(tree, ast.Attribute) if isinstance(node.ctx, ast.Load)}
+    read.update(node.value for node in nodes_of(tree, ast.Constant) if isinstance(node.value, str))
+    return [number for name, number in numbers.items() if name not in read]
 
 
 def is_neural(
@@ -253,14 +275,27 @@ def _reduction(receiver: Instance, name: str, kwargs: dict[str, Any]) -> str:
     asked = kwargs.get("reduction")
     if isinstance(asked, str):
         return asked
-    function = receiver.cls.lookup(name) if isinstance(receiver.cls, Class) else MISSING
-    if isinstance(function, Function):
-        for node in nodes_of(function.node, ast.keyword):
-            if node.arg == "reduction":
-                values = [part.value for part in nodes(node.value) if isinstance(part, ast.Constant)]
-                if "none" in values:
-                    return "none"
-    return "mean"
+    return "none" if isinstance(receiver.cls, Class) and _per_token(receiver.cls, name, DELEGATED) else "mean"
+
+
+DELEGATED = 3
+"""Methods of one network that hand the work on to each other, from the one that is called."""
+
+
+def _per_token(cls: Class, name: str, depth: int) -> bool:
+    """Say whether a method, or one of the same object that it hands the work on to, asks for per-token losses."""
+    function = cls.lookup(name)
+    if not isinstance(function, Function):
+        return False
+    asked = [node for node in nodes_of(function.node, ast.keyword) if node.arg == "reduction"]
+    if asked or not depth:
+        return any(isinstance(part, ast.Constant) and part.value == "none" for k in asked for part in nodes(k.value))
+    called = {node.func.attr for node in nodes_of(function.node, ast.Call) if _of_self(node.func)}
+    return any(_per_token(cls, other, depth - 1) for other in sorted(called - {name}))
+
+
+def _of_self(callee: ast.expr) -> TypeGuard[ast.Attribute]:
+    return isinstance(callee, ast.Attribute) and isinstance(callee.value, ast.Name) and callee.value.id == "self"
 
 
 def _run_hooks(m: Machine, receiver: Instance, args: tuple[Any, ...], node: Node) -> None:

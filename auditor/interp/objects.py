@@ -9,7 +9,7 @@ from auditor.interp.arguments import parser_method
 from auditor.interp.effects import path_text, read_array, record_print, split_of, step, store
 from auditor.interp.graph import Kind
 from auditor.interp.machine import Machine
-from auditor.interp.modules import call_module, is_module, parameter, reachable
+from auditor.interp.modules import call_module, is_module, parameter, reachable, saved_tensors
 from auditor.interp.native import call_native
 from auditor.interp.pieces import PIECE
 from auditor.interp.values import Instance, Mark, Sym, Text
@@ -78,7 +78,7 @@ def _named(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: dict[str, Any
 
 
 def _buffers(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return [s for s in reachable(r, buffers=True) if not s.mark & Mark.PARAM]
+    return [s for s in saved_tensors(r) if not s.mark & Mark.PARAM]
 
 
 def _modules(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -106,7 +106,7 @@ def _named_modules(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: dict[
 
 
 def _state_dict(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    node = m.merge(*reachable(r, buffers=True))
+    node = m.merge(*saved_tensors(r))
     if node is None:
         node = m.node(Kind.OP, text="state_dict")
     return Sym(node, mark=Mark.STATE, name="state_dict")

@@ -63,6 +63,55 @@ def test_descending_on_the_context_beside_is_a_leak() -> None:
     assert ways(TAILS.replace("START", "each.new_zeros(())").replace("FROM", "0")) == {Way.BEFORE_SCORING}
 
 
+DELEGATED = """
+class Through(Net):
+    def losses(self, ids, targets):
+        return F.cross_entropy(self(ids).view(-1, 1024), targets.reshape(-1), reduction=HOW)
+    def shallow(self, ids, targets):
+        return self.losses(ids, targets)
+net = Through()
+net.load_state_dict(torch.load("trained.pt"))
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+"""
+
+
+def test_a_method_that_hands_on_to_per_token_losses_has_them_too() -> None:
+    """What the network returns is a loss per token, of which only the scored half is learned from."""
+    own = TAILS.replace("price(net, x, y)", "net.shallow(x, y)").replace("START", "each.new_zeros(())")
+    script = DELEGATED.replace("HOW", '"none"') + own
+    assert ways(script.replace("FROM", "half")) == set()
+    assert ways(script.replace("FROM", "0")) == {Way.BEFORE_SCORING}
+
+
+NOTED = """
+net = NET
+for i in range(3):
+    net.noted = float(net(rows(val, i)[0]).mean().item())
+"""
+
+
+def test_a_number_that_is_noted_on_a_model_and_never_read_teaches_it_nothing() -> None:
+    """What a validation notes on the model for its log is neither state of the next forward pass nor saved."""
+    assert ways(SCORE + NOTED.replace("NET", "net") + MEASURE) == set()
+
+
+def test_a_number_that_is_noted_on_a_model_and_read_in_its_forward_is_calibration() -> None:
+    """The same note, one edit away: the forward pass multiplies by it."""
+    scaled = """
+class Scaled(Net):
+    noted = 1.0
+    def forward(self, ids):
+        return super().forward(ids) * self.noted
+"""
+    assert ways(SCORE + scaled + NOTED.replace("NET", "Scaled()") + MEASURE) == {Way.CALIBRATION}
+
+
+def test_a_number_that_is_noted_on_a_model_is_not_in_its_state_dict() -> None:
+    """A model that is loaded from the state of another has its tensors, not what was noted on it."""
+    read = NOTED.replace("NET", "net") + "print(net.noted)\nfresh = Net()\nfresh.load_state_dict(net.state_dict())\n"
+    assert ways(SCORE + read + MEASURE.replace("net", "fresh")) == set()
+
+
 def test_learning_right_before_the_score_is_a_leak() -> None:
     """The same loop with its two halves exchanged learns from each chunk before it is scored."""
     swapped = """

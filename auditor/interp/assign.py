@@ -48,6 +48,7 @@ def assign_names(m: Machine, name: str, value: Any) -> None:
 def _unpack(m: Machine, targets: list[ast.expr], value: Any) -> None:
     from auditor.interp.iterate import elements
 
+    value = _outputs(value, len(targets))
     count, items = elements(m, value)
     star = next((i for i, t in enumerate(targets) if isinstance(t, ast.Starred)), None)
     exact = not (isinstance(value, Sym) and not value.shape)
@@ -63,6 +64,16 @@ def _unpack(m: Machine, targets: list[ast.expr], value: Any) -> None:
             assign(m, target, Sym(value.node, mark=value.mark, name=value.name))
         else:
             assign(m, target, m.unknown(value))
+
+
+def _outputs(value: Any, count: int) -> Any:
+    """Return what a network returns with its per-token losses: the losses, and outputs that are none."""
+    node = value.node if isinstance(value, Sym) and value.pos is not None and value.mark & Mark.NLL else None
+    place = node.info.get("beside") if node is not None else None
+    if node is None or place is None or not 0 <= place < count:
+        return value
+    others = [Sym(node.parents[0], shape=value.shape, mark=Mark.HIDDEN) for _ in range(count)]
+    return (*others[:place], value, *others[place + 1 :])
 
 
 def set_attribute(m: Machine, receiver: Any, name: str, value: Any) -> None:

@@ -255,8 +255,32 @@ def neural_call(m: Machine, receiver: Instance, args: tuple[Any, ...], kwargs: d
     output = Sym(node, shape=shape, mark=mark)
     for target in tokens[1:]:
         if is_target_of(tokens[0], target):
-            return make_loss(m, output, target, _reduction(receiver, name, kwargs), via="forward")
+            made = make_loss(m, output, target, _reduction(receiver, name, kwargs), via="forward")
+            if made.node is not None:
+                made.node.info["beside"] = _loss_among(receiver, name)
+            return made
     return output
+
+
+def _loss_among(receiver: Instance, name: str) -> int | None:
+    """Return the place of the loss where a forward pass returns other values beside it, None where it never does."""
+    function = receiver.cls.lookup(name) if isinstance(receiver.cls, Class) else MISSING
+    if not isinstance(function, Function):
+        return None
+    several = [r.value.elts for r in nodes_of(function.node, ast.Return) if isinstance(r.value, ast.Tuple)]
+    losses = {
+        target.id
+        for assigned in nodes_of(function.node, ast.Assign)
+        if any(_is_loss(node.func) for node in nodes_of(assigned.value, ast.Call))
+        for target in assigned.targets
+        if isinstance(target, ast.Name)
+    }
+    places = (i for elts in several for i, e in enumerate(elts) if isinstance(e, ast.Name) and e.id in losses)
+    return next(places, 0) if several else None
+
+
+def _is_loss(callee: ast.expr) -> bool:
+    return isinstance(callee, (ast.Attribute, ast.Name)) and ast.unparse(callee).endswith(("cross_entropy", "nll_loss"))
 
 
 def _somewhere(tokens: list[Sym]) -> Region:

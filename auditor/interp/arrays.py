@@ -229,6 +229,9 @@ def reduce_sym(m: Machine, value: Sym, name: str, args: tuple[Any, ...], kwargs:
     mark = value.mark & ~(Mark.PARAM | Mark.TABLE | Mark.TOKENS | Mark.LOGITS | Mark.NORMAL)
     if value.name == MASK:
         mark &= ~Mark.NLL
+    if axis is None or name == "norm":
+        # The size of a gradient is no direction to go in.
+        mark &= ~Mark.GRADIENT
     if value.mark & Mark.LOGITS and not value.mark & Mark.NLL:
         mark |= Mark.HIDDEN
     node = value.node

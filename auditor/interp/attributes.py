@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from auditor.interp.machine import Machine
+from auditor.interp.updates import gradient_of
 from auditor.interp.values import (
     MISSING,
     Bound,
@@ -116,7 +117,8 @@ def _sym(m: Machine, receiver: Sym, name: str) -> Any:
     if name == "ndim":
         return len(receiver.shape) if receiver.shape is not None else Sym(name="ndim")
     if name == "grad":
-        return Sym(receiver.grad or (m.merge(*[Sym(n) for n in m.pending]) if m.pending else None), name="grad")
+        found = receiver.grad or (m.merge(*[Sym(n) for n in m.pending]) if m.pending else None)
+        return gradient_of(receiver, Sym(found, name="grad"))
     if name in ("device", "dtype", "layout", "itemsize"):
         return Sym(name=name)
     if name == "nbytes":

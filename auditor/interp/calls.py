@@ -120,7 +120,10 @@ def instantiate(m: Machine, cls: Class, args: tuple[Any, ...], kwargs: dict[str,
         made.attrs["weight"].mark |= Mark.OWNED
     if any(base.endswith("Optimizer") or ".optim." in base for base in external):
         made.library = "torch.optim.Optimizer"
+        from auditor.interp.effects import groups_of
+
         made.attrs.setdefault("params", args[0] if args else kwargs.get("params"))
+        made.attrs.setdefault("param_groups", groups_of(made.attrs["params"]))
     if made.library == "" and any(base.endswith("autograd.Function") for base in external):
         made.library = "torch.autograd.Function"
     from auditor.interp.classes import apply_overrides

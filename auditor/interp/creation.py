@@ -11,6 +11,7 @@ from auditor.interp.graph import Kind
 from auditor.interp.machine import Machine
 from auditor.interp.operators import MASK
 from auditor.interp.runs import run
+from auditor.interp.updates import one_hot
 from auditor.interp.values import POSITION_CAP, External, Mark, Sym
 
 CONTENT_CAP = 2_000_000
@@ -161,6 +162,14 @@ def _tensor(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     return made
 
 
+def _one_hot(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    target = args[0] if args else kwargs.get("input")
+    made = m.unknown(target)
+    if isinstance(target, Sym) and target.shape is not None and len(args) > 1 and isinstance(args[1], int):
+        made.shape = (*target.shape, args[1])
+    return one_hot(made, target)
+
+
 CREATION: dict[str, Callable[[Machine, str, tuple[Any, ...], dict[str, Any]], Any]] = {
     "alloc": _alloc,
     "random": _random,
@@ -168,4 +177,5 @@ CREATION: dict[str, Callable[[Machine, str, tuple[Any, ...], dict[str, Any]], An
     "arange": _arange,
     "linspace": _linspace,
     "tensor": _tensor,
+    "one_hot": _one_hot,
 }

@@ -13,6 +13,7 @@ from auditor.interp.graph import Kind, ancestors
 from auditor.interp.machine import Machine, Printed
 from auditor.interp.modules import parameter, reachable
 from auditor.interp.region import Region
+from auditor.interp.updates import gradient_of, per_row, vector
 from auditor.interp.values import SAVED, External, Instance, Mark, Sym, Text, nodes_in
 
 _VAL_FILE = re.compile(r"(?:^|[^a-z])(?:val|valid|validation)(?:[^a-z]|$)", re.IGNORECASE)
@@ -108,8 +109,10 @@ DIFFERENTIATED = "value and gradients"
 def _grad(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     node = m.node(Kind.BACKWARD, nodes_in(args[0]) if args else [])
     wanted = args[1] if len(args) > 1 else kwargs.get("inputs")
-    count = len(wanted) if isinstance(wanted, (list, tuple)) else 1
-    return tuple(Sym(node, name="grad") for _ in range(count))
+    learners = wanted if isinstance(wanted, (list, tuple)) else [wanted]
+    if len(learners) > MAX_LOOSE:
+        return tuple(Sym(node, name="grad") for _ in learners)
+    return tuple(gradient_of(learner, Sym(node, name="grad")) for learner in learners)
 
 
 def _value_and_grad(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -131,12 +134,6 @@ def differentiated(m: Machine, receiver: Instance, args: tuple[Any, ...], kwargs
     return (loss, Sym(node, name="grads"))
 
 
-def _per_row(learner: Sym) -> bool:
-    """Say whether a parameter has a value for each row of a batch: rows learn nothing from one another through it."""
-    shape = learner.shape
-    return shape is not None and len(shape) == 3 and shape[0] > 1 and shape[1] == 1
-
-
 def step(m: Machine, optimizer: Instance) -> None:
     """Apply pending gradients to every parameter that the optimiser holds."""
     if not m.pending:
@@ -152,7 +149,8 @@ def step(m: Machine, optimizer: Instance) -> None:
         [*m.pending, *[s.node for s in learners[:400]]],
         count=len(learners),
         loose=loose_only,
-        rows=loose_only and all(_per_row(s) for s in learners),
+        rows=loose_only and all(per_row(s) for s in learners),
+        vector=loose_only and all(vector(s) for s in learners),
     )
     for learner in learners:
         learner.node = node
@@ -176,9 +174,13 @@ def _optimizer(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, A
     made = Instance(None, "torch.optim.Optimizer")
     params = args[0] if args else kwargs.get("params")
     made.attrs["params"] = params
-    groups = params if isinstance(params, list) and params and isinstance(params[0], dict) else [{"params": params}]
-    made.attrs["param_groups"] = groups
+    made.attrs["param_groups"] = groups_of(params)
     return made
+
+
+def groups_of(params: Any) -> list[Any]:
+    """Return the parameter groups of an optimiser that was given these parameters."""
+    return params if isinstance(params, list) and params and isinstance(params[0], dict) else [{"params": params}]
 
 
 def _param(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -97,6 +97,7 @@ class _Index:
             n.index for b in self.backwards for p in b.parents for n in ancestors(p, into_state=False, cap=200)
         }
         """Losses that a backward pass descends on; the others are scores of their own."""
+        self.used = _used(nodes)
         self._descended: dict[int, Region] = {}
         self._applied: dict[int, Node] = {}
         self._behind: dict[tuple[int, ...], frozenset[int]] = {}
@@ -123,6 +124,15 @@ class _Index:
             reached = {n.index for p in loss.parents for n in ancestors(p, into_state=True)}
             self._behind[key] = frozenset(reached)
         return self._behind[key]
+
+
+def _used(nodes: list[Node]) -> set[int]:
+    """Return the events from which more was made than sums that nobody asks for: a loss that is not, is no score."""
+    used: set[int] = set()
+    for node in reversed(nodes):
+        if node.kind not in (Kind.REDUCE, Kind.RETURN) or node.index in used:
+            used.update(parent.index for parent in node.parents)
+    return used
 
 
 def _leaks_of(score: Score, index: _Index, frame: int) -> Iterator[Leak]:
@@ -207,7 +217,8 @@ def _by_gradient(score: Score, overlap: Region, index: _Index, frame: int) -> It
         if not shared:
             continue
         applied = index.applied(node)
-        if applied is not None and applied.info.get("rows") and not index.descended(node).holds(score.counted.last):
+        beside = applied is not None and (applied.info.get("rows") or applied.info.get("vector"))
+        if beside and not index.descended(node).holds(score.counted.last):
             # Rows overlap, so that each row's scored tokens are context of the next; the last row's are of none.
             continue
         way = _way(node, applied, score, index, frame, shared)
@@ -232,7 +243,7 @@ def _way(learned: Node, applied: Node | None, score: Score, index: _Index, frame
     # Epochs with validations between them: what counts is whether a score came before the first learning.
     first = next(n for n in index.backwards if n.span == learned.span and index.descended(n) & overlap)
     earlier = (n for n in index.losses if n.index < first.index and own & set(n.frames) and n.region & overlap)
-    if any(n.index not in index.descended_losses for n in earlier):
+    if any(n.index not in index.descended_losses and n.index in index.used for n in earlier):
         return Way.SECOND_PASS
     return Way.BEFORE_SCORING
 

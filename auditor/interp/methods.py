@@ -23,6 +23,7 @@ from auditor.interp.pieces import PIECE, encoded
 from auditor.interp.region import Region
 from auditor.interp.sentinels import chosen
 from auditor.interp.stores import set_item
+from auditor.interp.updates import ONE_HOT, descend, one_hot
 from auditor.interp.values import SAVED, External, Instance, Mark, Partial, Sym, Text
 
 _OPERATIONS: dict[str, Callable[..., Any]] = {"__setitem__": set_item, "__getitem__": get_item}
@@ -80,6 +81,8 @@ def _copied(receiver: Sym, name: str) -> Sym:
         return receiver
     made = Sym(receiver.node, shape=receiver.shape, val=receiver.val, pos=receiver.pos, keys=receiver.keys)
     made.mark, made.name = receiver.mark, receiver.name
+    if receiver.attrs is not None and ONE_HOT in receiver.attrs:
+        made.attrs = {ONE_HOT: receiver.attrs[ONE_HOT]}
     if name in ("numpy",) and receiver.val is not None:
         made.name = "np"
     if (
@@ -133,6 +136,9 @@ def _one_per_row(receiver: Sym, dim: Any, index: Any) -> bool:
     if not isinstance(dim, int) or dim == 0 or not isinstance(index, Sym):
         return False
     mine, theirs = receiver.shape, index.shape
+    if theirs is not None and len(theirs) > 1 and theirs[-1] == 1 and not receiver.mark & Mark.TABLE:
+        # A column: one place in each row, however wide the vocabulary is.
+        return True
     return mine is not None and theirs is not None and len(mine) == len(theirs) and mine[:dim] == theirs[:dim]
 
 
@@ -146,8 +152,13 @@ def _mutate(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwargs:
             index = index[-1] if isinstance(index, (tuple, list)) and index else index
         if name == "scatter_" and _one_per_row(receiver, args[0] if args else None, index):
             receiver.node, receiver.val = m.merge(receiver, index, value), None
+            one_hot(receiver, index)
         else:
             arrays.scatter(m, receiver, index, value)
+        return receiver
+    gradients = [a for a in (*args, *kwargs.values()) if isinstance(a, Sym) and a.mark & Mark.GRADIENT]
+    if gradients and receiver.mark & Mark.PARAM and not receiver.mark & Mark.OWNED:
+        descend(m, receiver, receiver, gradients)
         return receiver
     if receiver.mark & Mark.PARAM:
         node = m.node(Kind.PARAM_WRITE, [m.merge(receiver, *args, *kwargs.values(), *m.controls)], text=name)

@@ -54,6 +54,9 @@ def library_module(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[st
                 continue
             count, item = elements(m, argument)
             items.extend(item(i) for i in range(min(count, 16)))
+        for owned in items:
+            if isinstance(owned, Sym):
+                owned.mark |= Mark.OWNED
         made.attrs["items"] = items
     elif path.endswith(("ModuleDict", "ParameterDict")):
         made.attrs["items"] = dict(args[0]) if args and isinstance(args[0], dict) else {}

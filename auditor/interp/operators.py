@@ -16,6 +16,7 @@ from auditor.interp.machine import Machine
 from auditor.interp.region import EMPTY, Region
 from auditor.interp.runs import moved
 from auditor.interp.told import hit
+from auditor.interp.updates import by_hand
 from auditor.interp.values import POSITION_CAP, SHARE, Bound, External, Instance, Mark, Sym, Text
 
 ARITHMETIC: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
@@ -265,6 +266,8 @@ def elementwise(
         made.name = MASK
     if arithmetic not in (ast.Div, ast.FloorDiv):
         _blend(m, made, syms, product=arithmetic is ast.Mult)
+    if mark & Mark.GRADIENT or arithmetic is ast.Sub:
+        by_hand(m, made, syms, arithmetic, function)
     return made
 
 

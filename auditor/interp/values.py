@@ -59,6 +59,8 @@ class Mark:
     """Several token arrays combined by arithmetic: a hash."""
     TOLD = 32768
     """Made from the tokens at its positions, not these tokens: a hint that knew the token at its place."""
+    GRADIENT = 65536
+    """A gradient of a parameter outside every module, or an elementwise function of one."""
     NORMAL = 2048
     """Sums to one over its last axis by construction (softmax or a division by its own sum)."""
 

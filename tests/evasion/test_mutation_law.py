@@ -31,18 +31,11 @@ def subject(fixture: Fixture) -> Path:
     return fixture.path / fixture.submissions[0].folder
 
 
-BREACHES = {
-    ("causal_slot_disjoint", "hand_made_update"): "an update of a loose parameter by hand is no STEP event",
-}
-"""Where the law is known not to hold; the README's limits say so. Only the full run (PGOLF_EVASION) tries them."""
-
-
 def pairs() -> list[object]:
     chosen = []
     for i, fixture in enumerate(VIOLATING):
         picked = MUTATORS if FULL else (MUTATORS[i % len(MUTATORS)], MUTATORS[(i + 9) % len(MUTATORS)])
-        tried = [m for m in picked if FULL or (fixture.name, m.__name__) not in BREACHES]
-        chosen += [pytest.param(fixture, m, id=f"{fixture.name}-{m.__name__}") for m in tried]
+        chosen += [pytest.param(fixture, m, id=f"{fixture.name}-{m.__name__}") for m in picked]
     return chosen
 
 

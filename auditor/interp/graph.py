@@ -58,6 +58,8 @@ class Node:
     region: Region = EMPTY
     """Validation positions that this node touches: read (LOAD), scored (LOSS), hashed (CACHE_READ, CACHE_WRITE)."""
     text: str = ""
+    doubts: tuple[int, ...] = ()
+    """Sides of undecided conditions on which this stands; another event that stands on the same is as doubtful."""
     info: dict[str, Any] = field(default_factory=dict)
 
 

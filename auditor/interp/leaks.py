@@ -6,9 +6,10 @@ Every leak is a pair of events, what learned and what scored, with the positions
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
+from auditor.interp.doubt import happened
 from auditor.interp.graph import Kind, Node, ancestors
 from auditor.interp.learn import Learned
 from auditor.interp.region import Region
@@ -20,6 +21,9 @@ ALL_OF_WINDOW = 0.995
 """Share of a mixture that its table must hold where context may be in it: of a window, the scored end is new."""
 REACH = 2_000
 """Events looked through between a blend and its look-ups."""
+
+TRIED = 8
+"""Forward passes that are tried for one that surely fitted the weights, of all that may have."""
 
 
 class Way(str, Enum):
@@ -47,6 +51,8 @@ class Leak:
     overlap: Region
     share: float
     """Share of the counted positions of the headline that are affected."""
+    certain: bool = True
+    """False where the learning stands on one side of a condition that could not be decided."""
 
 
 def find_leaks(
@@ -59,27 +65,26 @@ def find_leaks(
     scores = composed.scores
     total = sum(score.counted.count for score in scores) or 1
     index = _Index(nodes, learned, min((s.loss.index for s in scores), default=0))
-    found: dict[Way, list[Leak]] = {}
-    affected: dict[Way, int] = {}
+    found: dict[Way, list[tuple[Leak, int]]] = {}
     for score in scores:
         for leak in _leaks_of(score, index, frame):
-            found.setdefault(leak.way, []).append(leak)
-            count = min(leak.overlap.count, score.counted.count)
-            affected[leak.way] = affected.get(leak.way, 0) + count
+            found.setdefault(leak.way, []).append((leak, min(leak.overlap.count, score.counted.count)))
     if Way.CACHE not in found:
         for leak in _rescored(composed, learned, guessed):
-            found.setdefault(Way.CACHE, []).append(leak)
-            affected[Way.CACHE] = affected.get(Way.CACHE, 0) + leak.overlap.count
-    rescored = {leak.learned.span for leak in found.get(Way.SECOND_PASS, ())}
+            found.setdefault(Way.CACHE, []).append((leak, leak.overlap.count))
+    rescored = {leak.learned.span for leak, _ in found.get(Way.SECOND_PASS, ())}
     made = []
     for way, leaks in found.items():
-        if way is Way.BEFORE_SCORING and all(leak.learned.span in rescored for leak in leaks):
+        if way is Way.BEFORE_SCORING and all(leak.learned.span in rescored for leak, _ in leaks):
             # The first scores of these positions were left out of the sample; those of their neighbours were not.
             continue
-        widest = max(leaks, key=lambda leak: leak.overlap.count)
-        share = affected[way] / total
-        if share > TOLERATED_SHARE:
-            made.append(Leak(way, widest.learned, widest.applied, widest.score, widest.overlap, min(share, 1.0)))
+        sure = [(leak, count) for leak, count in leaks if leak.certain]
+        for some in (sure, leaks):
+            share = sum(count for _, count in some) / total
+            if share > TOLERATED_SHARE:
+                widest = max((leak for leak, _ in some), key=lambda leak: leak.overlap.count)
+                made.append(replace(widest, share=min(share, 1.0), certain=some is sure))
+                break
     return tuple(made)
 
 
@@ -98,6 +103,8 @@ class _Index:
         }
         """Losses that a backward pass descends on; the others are scores of their own."""
         self.used = _used(nodes)
+        self.hooked = any(n.doubts and n.info.get("hooked") for n in nodes)
+        """Whether activations went into a hook that may not have been registered."""
         self._descended: dict[int, Region] = {}
         self._applied: dict[int, Node] = {}
         self._behind: dict[tuple[int, ...], frozenset[int]] = {}
@@ -140,7 +147,7 @@ def _leaks_of(score: Score, index: _Index, frame: int) -> Iterator[Leak]:
     if known.trained_unplaced and not known.trained & score.counted:
         source = _unplaced_source(score, index, frame)
         if source is not None:
-            yield Leak(Way.BEFORE_SCORING, source, index.applied(source), score.loss, score.counted, 0.0)
+            yield _leak(Way.BEFORE_SCORING, index, source, index.applied(source), score.loss, score.counted)
     if score.loss.info.get("unplaced"):
         return
     overlap = known.trained & score.counted
@@ -150,11 +157,15 @@ def _leaks_of(score: Score, index: _Index, frame: int) -> Iterator[Leak]:
         # The sample may score other positions than were fitted to; what counts is that fitting came before any score.
         source = _source(score, index, (Kind.FORWARD,), known.fitted)
         if source is not None and source.index < index.first_score:
-            yield Leak(Way.CALIBRATION, source, None, score.loss, known.fitted, 0.0)
+            yield _leak(Way.CALIBRATION, index, source, None, score.loss, known.fitted)
     overlap = known.cached & score.counted
     if overlap:
         source = _source(score, index, (Kind.CACHE_WRITE,), overlap)
-        yield Leak(Way.CACHE, source or score.loss, None, score.loss, overlap, 0.0)
+        yield _leak(Way.CACHE, index, source or score.loss, None, score.loss, overlap)
+
+
+def _leak(way: Way, index: _Index, learned: Node, applied: Node | None, score: Node, overlap: Region) -> Leak:
+    return Leak(way, learned, applied, score, overlap, 0.0, happened(learned, score, index.hooked))
 
 
 def _rescored(composed: Composition, learned: list[Learned], guessed: frozenset[int]) -> Iterator[Leak]:
@@ -174,7 +185,7 @@ def _rescored(composed: Composition, learned: list[Learned], guessed: frozenset[
                 continue
             writes = (n for s in read.state for n in ancestors(s, into_state=False, cap=REACH))
             source = next((n for n in writes if n.kind is Kind.CACHE_WRITE and n.region & overlap), read)
-            yield Leak(Way.CACHE, source, None, blend, overlap, 0.0)
+            yield Leak(Way.CACHE, source, None, blend, overlap, 0.0, happened(source, blend, False))
             break
 
 
@@ -203,13 +214,13 @@ def _source(score: Score, index: _Index, kinds: tuple[Kind, ...], overlap: Regio
     behind = index.behind(score.loss)
     own = {p.index for p in score.loss.parents}
     fitting = [n for i in sorted(behind) if (n := index.nodes[i]).kind in kinds and i not in own and n.region & overlap]
-    return fitting[0] if fitting else None
+    return next((n for n in fitting[:TRIED] if happened(n, score.loss, index.hooked)), fitting[0] if fitting else None)
 
 
 def _by_gradient(score: Score, overlap: Region, index: _Index, frame: int) -> Iterator[Leak]:
     """Yield one leak for each way in which a backward pass behind this score had used its positions."""
     behind = index.behind(score.loss)
-    best: dict[Way, tuple[int, Node, Node | None, Region]] = {}
+    best: dict[Way, tuple[tuple[bool, int], Node, Node | None, Region]] = {}
     for node in index.backwards:
         if node.index > score.loss.index or node.index not in behind:
             continue
@@ -222,10 +233,11 @@ def _by_gradient(score: Score, overlap: Region, index: _Index, frame: int) -> It
             # Rows overlap, so that each row's scored tokens are context of the next; the last row's are of none.
             continue
         way = _way(node, applied, score, index, frame, shared)
-        if way not in best or shared.count > best[way][0]:
-            best[way] = (shared.count, node, applied, shared)
+        rank = (happened(node, score.loss, index.hooked), shared.count)
+        if way not in best or rank > best[way][0]:
+            best[way] = (rank, node, applied, shared)
     for way, (_, node, applied, shared) in best.items():
-        yield Leak(way, node, applied, score.loss, shared, 0.0)
+        yield _leak(way, index, node, applied, score.loss, shared)
 
 
 def _way(learned: Node, applied: Node | None, score: Score, index: _Index, frame: int, overlap: Region) -> Way:

@@ -191,7 +191,10 @@ class Machine:
         self.steps = 0
         self.most_steps = limits.steps
         self.counter = 0
-        self.hooks: list[tuple[Any, Any]] = []
+        self.doubts: tuple[int, ...] = ()
+        """Sides, being followed, of conditions that hang on no data and could not be decided."""
+        self.hooks: list[tuple[Any, Any, tuple[int, ...]]] = []
+        """Module, hook, and the doubts under which it was registered."""
         self.grad_off = 0
         self.origin, self.bos, self._starts = _stand_in(world.val_tokens)
 
@@ -253,6 +256,7 @@ class Machine:
             state=_unique(state),
             region=region,
             text=text,
+            doubts=self.doubts,
             info=info,
         )
         self.nodes.append(made)

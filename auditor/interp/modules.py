@@ -10,6 +10,7 @@ import ast
 from typing import Any, TypeGuard
 
 from auditor.frontend.walk import nodes, nodes_of
+from auditor.interp.doubt import doubted
 from auditor.interp.graph import Kind, Node, ancestors
 from auditor.interp.losses import is_target_of, make_loss
 from auditor.interp.machine import Machine
@@ -332,9 +333,10 @@ def _run_hooks(m: Machine, receiver: Instance, args: tuple[Any, ...], node: Node
     from auditor.interp.calls import call
 
     hooks, m.hooks = m.hooks, []
-    activation = Sym(node, mark=Mark.HIDDEN)
     try:
-        for module, hook in hooks[:4]:
-            call(m, hook, (module, (activation,), activation), {})
+        for module, hook, doubts in hooks[:4]:
+            with doubted(m, doubts):
+                activation = Sym(m.node(Kind.OP, [node], text="hook", hooked=True), mark=Mark.HIDDEN)
+                call(m, hook, (module, (activation,), activation), {})
     finally:
         m.hooks = hooks

@@ -142,7 +142,7 @@ def _register_parameter(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: 
 
 
 def _hook(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    entry = (r, args[0] if args else None)
+    entry = (r, args[0] if args else None, m.doubts)
     m.hooks.append(entry)
     made = Instance(None, "hook")
     made.attrs["entry"] = entry

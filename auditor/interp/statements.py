@@ -10,6 +10,7 @@ import numpy as np
 
 from auditor.interp.assign import assign, assign_names, delete
 from auditor.interp.classes import make_class
+from auditor.interp.doubt import one_side
 from auditor.interp.drops import counted, skipping
 from auditor.interp.expressions import evaluate, make_function, truth
 from auditor.interp.imports import import_from, import_module
@@ -115,8 +116,13 @@ def _if(m: Machine, s: ast.If) -> None:
         execute(m, s.orelse)
     else:
         with branching_on(m, test), deciding(m, test):
-            sides = both(m, lambda: execute(m, s.body), lambda: execute(m, s.orelse))
+            sides = both(m, lambda: _side(m, test, s.body), lambda: _side(m, test, s.orelse))
         skipping(m, test, *sides)
+
+
+def _side(m: Machine, test: Any, body: list[ast.stmt]) -> None:
+    with one_side(m, test):
+        execute(m, body)
 
 
 def _forced(m: Machine) -> bool:

@@ -16,7 +16,10 @@ def leaks_of(ctx: RuleContext, *ways: Way) -> list[Leak]:
 
 
 def findings(ctx: RuleContext, what: str, *ways: Way) -> Iterator[Finding]:
-    """Yield a violation for each leak of these ways; `what` says in words what they amount to."""
+    """Yield a violation for each leak of these ways; `what` says in words what they amount to.
+
+    What stands on one side of a condition that could not be decided is unproven.
+    """
     analysis = ctx.analysis
     if analysis is None or analysis.headline is None:
         return
@@ -27,4 +30,8 @@ def findings(ctx: RuleContext, what: str, *ways: Way) -> Iterator[Finding]:
             f"{leak.learned.span.line}, and {function} counts their score afterwards "
             f"({leak.share:.0%} of the counted positions followed)"
         )
-        yield ctx.violation(message, leak.learned.span, leak_path(leak, analysis), classes=ctx.card.classes)
+        if leak.certain:
+            yield ctx.violation(message, leak.learned.span, leak_path(leak, analysis), classes=ctx.card.classes)
+        else:
+            doubt = "if a condition holds that could not be decided, "
+            yield ctx.unproven(doubt + message, leak.learned.span, leak_path(leak, analysis))

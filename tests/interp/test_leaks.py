@@ -221,6 +221,62 @@ def test_calibration_on_training_tokens_is_no_leak() -> None:
     assert ways(SCORE + CALIBRATE.replace("SOURCE", "train") + MEASURE) == set()
 
 
+def certain(source: str) -> dict[Way, bool]:
+    """Return the leaks of a script, each with whether it surely happened."""
+    return {leak.way: leak.certain for leak in analysed(MODEL + source + REPORT).leaks}
+
+
+GATHERING = """
+sums, gathering, unknown = {}, False, eval(input())
+def hook(module, args, output):
+    sums["h"] = sums.get("h", 0) + args[0].float().square().mean()
+for i in range(8):
+    CONDITION
+        net.layers[0].register_forward_hook(hook)
+    net(rows(train, i)[0])
+print(measure(net))
+state = {name: w * sums.get("h", 1) for name, w in net.state_dict().items()}
+net.load_state_dict(state)
+"""
+
+
+def test_a_hook_that_may_not_have_been_registered_convicts_nobody() -> None:
+    """Whether the hook was there when validation ran hangs on a setting that is not known."""
+    doubtful = GATHERING.replace("CONDITION", "if unknown > 0.5:")
+    assert certain(SCORE + doubtful + MEASURE) == {Way.CALIBRATION: False}
+
+
+def test_a_hook_that_stays_registered_gathers_what_is_validated() -> None:
+    """The same script, one edit away: the hook is there."""
+    assert certain(SCORE + GATHERING.replace("CONDITION", "if True:") + MEASURE) == {Way.CALIBRATION: True}
+
+
+ADAPTED = (
+    "\nunknown = eval(input())\nCONDITION\n    for i in range(chunks):\n        descend(net, opt, *rows(val, i))\n"
+)
+
+
+def test_learning_behind_a_setting_that_is_not_known_is_in_doubt() -> None:
+    """One side of the condition adapts to validation tokens, the other does nothing."""
+    adapted = ADAPTED.replace("CONDITION", "if unknown:")
+    assert certain(SCORE + adapted + MEASURE) == {Way.BEFORE_SCORING: False}
+
+
+def test_a_score_behind_the_same_setting_shares_the_doubt() -> None:
+    """Where the counted score stands on the same side, there is no score without the learning."""
+    adapted = ADAPTED.replace("CONDITION", "if unknown:") + "    loss = measure(net)\n"
+    assert certain(SCORE + "\nloss = torch.zeros(())" + adapted) == {Way.BEFORE_SCORING: True}
+
+
+def test_learning_while_there_is_time_is_not_in_doubt() -> None:
+    """A clock and a loss come out either way in time."""
+    while_time = ADAPTED.replace("CONDITION", "if time.time() < 100:").replace("\nunknown", "\nimport time\nunknown")
+    assert certain(SCORE + while_time + MEASURE) == {Way.BEFORE_SCORING: True}
+    assert certain(SCORE + ADAPTED.replace("CONDITION", "if trained.item() > 2.0:") + MEASURE) == {
+        Way.BEFORE_SCORING: True
+    }
+
+
 CACHED = """
 table = np.zeros(1 << 20, dtype=np.float32)
 nll, count = torch.zeros(()), torch.zeros(())

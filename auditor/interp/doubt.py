@@ -1,0 +1,64 @@
+"""Doubt: what stands on one side of a condition that hangs on no data and could not be decided may not have happened.
+
+A condition on data comes out either way in some iteration, one on a clock in time; an unknown setting does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from auditor.interp.graph import Kind, Node
+from auditor.interp.machine import Machine
+from auditor.interp.values import Mark, Sym
+
+CAP = 40_000
+"""Events looked through between a score and what it may have learned from."""
+
+
+@contextmanager
+def one_side(m: Machine, test: Any) -> Iterator[None]:
+    """Follow one side of an undecided condition; its events are in doubt where the condition hangs on no data."""
+    if isinstance(test, Sym) and (test.node is not None or test.mark & Mark.CLOCK):
+        yield
+        return
+    with doubted(m, (m.ident(),)):
+        yield
+
+
+@contextmanager
+def doubted(m: Machine, more: tuple[int, ...]) -> Iterator[None]:
+    """Put what happens meanwhile under further doubts."""
+    before = m.doubts
+    m.doubts = (*before, *[one for one in more if one not in before])
+    try:
+        yield
+    finally:
+        m.doubts = before
+
+
+def happened(source: Node, score: Node, hooked: bool) -> bool:
+    """Say whether a source surely happened where the score did, and reached it by more than a hook in doubt.
+
+    `hooked` says whether there are hooks in doubt at all.
+    """
+    if _doubtful(source, score):
+        return False
+    if source.kind is not Kind.FORWARD or not hooked:
+        return True
+    seen: set[int] = set()
+    stack = [score]
+    while stack and len(seen) < CAP:
+        node = stack.pop()
+        if node is source:
+            return True
+        if node.index in seen or node.index < source.index or (node.info.get("hooked") and _doubtful(node, score)):
+            continue
+        seen.add(node.index)
+        stack.extend((*node.parents, *node.state))
+    return bool(stack)
+
+
+def _doubtful(node: Node, score: Node) -> bool:
+    return any(one not in score.doubts for one in node.doubts)

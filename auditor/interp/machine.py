@@ -188,6 +188,8 @@ class Machine:
         self.reads: dict[str, Any] = {}
         """Environment name -> default, for every name that the program asked for."""
         self.span = Span("", 0, 1)
+        self.keys: dict[int, Sym] = {}
+        """Identity of a parameter or module -> its name."""
         self.steps = 0
         self.most_steps = limits.steps
         self.counter = 0
@@ -230,6 +232,10 @@ class Machine:
         if id(value) not in self.identities:
             self.identities[id(value)] = (len(self.identities) + 1, value)
         return self.identities[id(value)][0]
+
+    def key_of(self, part: Any) -> Sym:
+        """Return the name of a part of a model: not known, but the same whenever the part is named again."""
+        return self.keys.setdefault(self.identity(part), Sym(name="key"))
 
     def node(
         self,

@@ -74,7 +74,7 @@ def _parameters(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: dict[str
 
 
 def _named(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return [(Sym(name="key"), p) for p in reachable(r)]
+    return [(m.key_of(p), p) for p in reachable(r)]
 
 
 def _buffers(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -102,7 +102,7 @@ def _modules(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: dict[str, A
 
 
 def _named_modules(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return [(Sym(name="key"), module) for module in _modules(m, r, args, kwargs)]
+    return [(m.key_of(module), module) for module in _modules(m, r, args, kwargs)]
 
 
 def _state_dict(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -176,7 +176,7 @@ MODULE: dict[str, Handler] = {
     "parameters": _parameters,
     "named_parameters": _named,
     "buffers": _buffers,
-    "named_buffers": lambda m, r, a, k: [(Sym(name="key"), s) for s in _buffers(m, r, a, k)],
+    "named_buffers": lambda m, r, a, k: [(m.key_of(s), s) for s in _buffers(m, r, a, k)],
     "modules": _modules,
     "children": _modules,
     "named_modules": _named_modules,

@@ -222,6 +222,8 @@ def _beyond_share(left: Any, right: Any) -> bool:
 
 
 def _contains(m: Machine, item: Any, container: Any) -> Any:
+    if isinstance(item, Sym) and type(container) is dict and item in container:
+        return True
     if isinstance(item, Sym) or isinstance(container, (Sym, Text)) or isinstance(item, Text):
         return Sym(m.merge(item, container))
     if isinstance(container, External) and container.path == "os.environ":

@@ -277,6 +277,29 @@ def test_learning_while_there_is_time_is_not_in_doubt() -> None:
     }
 
 
+RESTORED = """
+saved = {n: p.data.clone() for n, p in net.named_parameters()}
+for i in range(chunks):
+    descend(net, opt, *rows(val, i))
+AGAIN
+with torch.no_grad():
+    for n, p in net.named_parameters():
+        if n in saved:
+            p.data.copy_(saved[n])
+"""
+
+
+def test_weights_that_are_copied_back_by_name_have_learned_nothing() -> None:
+    """Every parameter takes back what was saved under its name before the model adapted."""
+    assert ways(SCORE + RESTORED.replace("AGAIN", "") + MEASURE) == set()
+
+
+def test_weights_that_are_saved_after_learning_keep_it() -> None:
+    """The same restore, one edit away: what is saved has adapted already."""
+    again = RESTORED.replace("AGAIN", "saved = {n: p.data.clone() for n, p in net.named_parameters()}")
+    assert ways(SCORE + again + MEASURE) == {Way.BEFORE_SCORING}
+
+
 CACHED = """
 table = np.zeros(1 << 20, dtype=np.float32)
 nll, count = torch.zeros(()), torch.zeros(())

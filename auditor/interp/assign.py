@@ -98,9 +98,26 @@ def set_attribute(m: Machine, receiver: Any, name: str, value: Any) -> None:
 
 
 def delete(m: Machine, target: ast.expr) -> None:
-    """Forget a name; deleted items and attributes are kept, since that loses no evidence."""
+    """Forget a name, or a part of a model; other items and attributes are kept, since that loses no evidence."""
     if isinstance(target, ast.Name):
         m.frame.scope.variables.pop(target.id, None)
+    elif isinstance(target, ast.Attribute):
+        _detach(m, target.value, target.attr)
+    elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Attribute):
+        if target.value.attr in ("_parameters", "_buffers", "_modules"):
+            from auditor.interp.expressions import evaluate
+
+            _detach(m, target.value.value, evaluate(m, target.slice))
     elif isinstance(target, (ast.Tuple, ast.List)):
         for part in target.elts:
             delete(m, part)
+
+
+def _detach(m: Machine, owner: ast.expr, name: Any) -> None:
+    """Take a parameter or layer off a model where that is certain: later passes do not go through it."""
+    from auditor.interp.expressions import evaluate
+    from auditor.interp.modules import is_module
+
+    receiver = evaluate(m, owner)
+    if not m.maybe and isinstance(receiver, Instance) and is_module(receiver) and isinstance(name, str):
+        receiver.attrs.pop(name, None)

@@ -1,14 +1,17 @@
 """Doubt: what stands on one side of a condition that hangs on no data and could not be decided may not have happened.
 
-A condition on data comes out either way in some iteration, one on a clock in time; an unknown setting does not.
+A condition on data comes out either way in some iteration, one on a clock in time, one on what a loop runs over for
+some element; an unknown setting does not.
 """
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from auditor.frontend.walk import nodes_of
 from auditor.interp.graph import Kind, Node
 from auditor.interp.machine import Machine
 from auditor.interp.values import Mark, Sym
@@ -18,13 +21,20 @@ CAP = 40_000
 
 
 @contextmanager
-def one_side(m: Machine, test: Any) -> Iterator[None]:
+def one_side(m: Machine, test: Any, asked: ast.expr) -> Iterator[None]:
     """Follow one side of an undecided condition; its events are in doubt where the condition hangs on no data."""
-    if isinstance(test, Sym) and (test.node is not None or test.mark & Mark.CLOCK):
+    if (isinstance(test, Sym) and (test.node is not None or test.mark & Mark.CLOCK)) or _of_elements(m, asked):
         yield
         return
     with doubted(m, (m.ident(),)):
         yield
+
+
+def _of_elements(m: Machine, asked: ast.expr) -> bool:
+    """Say whether a condition speaks of what an active loop of this call runs over."""
+    loops = [loop.node.target for loop in m.frame.loops if isinstance(loop.node, (ast.For, ast.AsyncFor))]
+    elements = {name.id for target in loops for name in nodes_of(target, ast.Name)}
+    return any(name.id in elements for name in nodes_of(asked, ast.Name)) if elements else False
 
 
 @contextmanager

@@ -116,12 +116,12 @@ def _if(m: Machine, s: ast.If) -> None:
         execute(m, s.orelse)
     else:
         with branching_on(m, test), deciding(m, test):
-            sides = both(m, lambda: _side(m, test, s.body), lambda: _side(m, test, s.orelse))
+            sides = both(m, lambda: _side(m, test, s, s.body), lambda: _side(m, test, s, s.orelse))
         skipping(m, test, *sides)
 
 
-def _side(m: Machine, test: Any, body: list[ast.stmt]) -> None:
-    with one_side(m, test):
+def _side(m: Machine, test: Any, s: ast.If, body: list[ast.stmt]) -> None:
+    with one_side(m, test, s.test):
         execute(m, body)
 
 

@@ -27,18 +27,27 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
         return
 
 
+REACH = 200
+"""Events looked through between a backward pass and the losses that it descends on."""
+
+
 def _discarded(analysis: Analysis) -> Iterator[Node]:
     assert analysis.composition is not None
     scores = analysis.composition.scores
     first = min(score.loss.index for score in scores)
-    learned = analysis.trace.learned
+    learned, nodes = analysis.trace.learned, analysis.trace.nodes
     used = {n.index for score in (scores[0], scores[-1]) for n in ancestors(score.loss, into_state=True)}
-    summed = [n for n in analysis.trace.nodes if n.kind is Kind.REDUCE and n.region]
-    for node in analysis.trace.nodes:
-        if node.kind is not Kind.BACKWARD or node.index > first or node.index in used:
-            continue
-        if not any(learned[p.index].losses for p in node.parents):
-            continue
+    backwards = [n for n in nodes if n.kind is Kind.BACKWARD]
+    unused = [n for n in backwards if n.index <= first and n.index not in used]
+    unused = [n for n in unused if any(learned[p.index].losses for p in n.parents)]
+    scored = _scored(nodes, backwards) if unused else []
+    for node in unused:
         own = set(node.frames) - set(scores[0].loss.frames) or {node.frames[-1]}
-        if not any(own & set(reduced.frames) for reduced in summed):
+        if not any(own & set(other.frames) for other in scored):
             yield node
+
+
+def _scored(nodes: list[Node], backwards: list[Node]) -> list[Node]:
+    """Return the sums of losses, and the losses on which no backward pass descends."""
+    descended = {n for b in backwards for p in b.parents for n in ancestors(p, into_state=False, cap=REACH)}
+    return [n for n in nodes if n.region and (n.kind is Kind.REDUCE or (n.kind is Kind.LOSS and n not in descended))]

@@ -251,6 +251,40 @@ def test_a_hook_that_stays_registered_gathers_what_is_validated() -> None:
     assert certain(SCORE + GATHERING.replace("CONDITION", "if True:") + MEASURE) == {Way.CALIBRATION: True}
 
 
+def test_a_condition_on_the_layer_at_hand_only_says_which_layers_are_meant() -> None:
+    """A hook for every layer that is large enough: some are, whatever their size is."""
+    loop = "for name, layer in net.named_modules():\n    if layer.weight.numel() > 65536:\n        handle = layer.regis"
+    large = CALIBRATE.replace("handle = net.layers[0].regis", loop).replace("SOURCE", "val")
+    assert certain(SCORE + large + MEASURE) == {Way.CALIBRATION: True}
+
+
+DETACHED = """
+def adapt(net):
+    net.extra = nn.Linear(64, 64)
+    opt = torch.optim.SGD(net.extra.parameters(), lr=0.1)
+    seen = torch.zeros(())
+    for i in range(chunks):
+        x, y = rows(val, i)
+        with torch.no_grad():
+            seen += F.cross_entropy(net(x).view(-1, 1024), y.reshape(-1))
+        descend(net, opt, x, y)
+    AFTER
+    return seen
+print(adapt(net))
+"""
+
+
+def test_a_layer_that_is_taken_off_again_leaves_nothing_behind() -> None:
+    """An adapter learns from validation tokens and is deleted: the weights below it are what they were."""
+    for removal in ("del net.extra", 'del net._modules["extra"]'):
+        assert ways(SCORE + DETACHED.replace("AFTER", removal) + MEASURE) == set()
+
+
+def test_a_layer_that_stays_keeps_what_it_learned() -> None:
+    """The same script, one edit away: the adapter is only put to sleep by name."""
+    assert ways(SCORE + DETACHED.replace("AFTER", "net.sleeping = True") + MEASURE) == {Way.SECOND_PASS}
+
+
 ADAPTED = (
     "\nunknown = eval(input())\nCONDITION\n    for i in range(chunks):\n        descend(net, opt, *rows(val, i))\n"
 )

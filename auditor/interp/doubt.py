@@ -1,7 +1,7 @@
 """Doubt: what stands on one side of a condition that hangs on no data and could not be decided may not have happened.
 
-A condition on data comes out either way in some iteration, one on a clock in time, one on what a loop runs over for
-some element; an unknown setting does not.
+A condition on data comes out either way in some iteration, one on a clock or a counter in time, one on what a loop runs
+over for some element; an unknown setting does not.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ CAP = 40_000
 @contextmanager
 def one_side(m: Machine, test: Any, asked: ast.expr) -> Iterator[None]:
     """Follow one side of an undecided condition; its events are in doubt where the condition hangs on no data."""
-    if (isinstance(test, Sym) and (test.node is not None or test.mark & Mark.CLOCK)) or _of_elements(m, asked):
+    if (isinstance(test, Sym) and (test.node is not None or test.mark & (Mark.CLOCK | Mark.COUNTED))) or _of_elements(
+        m, asked
+    ):
         yield
         return
     with doubted(m, (m.ident(),)):

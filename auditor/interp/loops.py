@@ -14,7 +14,7 @@ from auditor.interp.iterate import elements
 from auditor.interp.join import join_values
 from auditor.interp.machine import BreakSignal, ContinueSignal, Frame, Loop, Machine
 from auditor.interp.plain import PLAIN_ERRORS, Plain, plain_body, plain_expression
-from auditor.interp.values import Sym
+from auditor.interp.values import Mark, Sym
 
 PURE_ITERATIONS = 3_000
 """Iterations of a loop that only moves known integers about (window lists, document lists)."""
@@ -174,7 +174,7 @@ def _forget_counters(m: Machine, body: list[ast.stmt]) -> None:
     for name in _counters(body):
         value = m.frame.scope.variables.get(name)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            m.frame.scope.variables[name] = Sym(shape=(), name="scalar")
+            m.frame.scope.variables[name] = Sym(shape=(), name="scalar", mark=Mark.COUNTED)
 
 
 def _counters(body: list[ast.stmt]) -> set[str]:

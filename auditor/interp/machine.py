@@ -299,7 +299,7 @@ class Machine:
         return made
 
 
-_STICKY = Mark.TRAIN | Mark.VOCAB | Mark.NLL | Mark.CLOCK | Mark.LOGITS
+_STICKY = Mark.TRAIN | Mark.VOCAB | Mark.NLL | Mark.CLOCK | Mark.LOGITS | Mark.COUNTED
 
 
 def _unique(nodes: Iterable[Node | None]) -> tuple[Node, ...]:

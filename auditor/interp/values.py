@@ -59,6 +59,8 @@ class Mark:
     """Several token arrays combined by arithmetic: a hash."""
     TOLD = 32768
     """Made from the tokens at its positions, not these tokens: a hint that knew the token at its place."""
+    COUNTED = 131072
+    """A number that a sampled loop counted up: not known, since iterations were left out."""
     GRADIENT = 65536
     """A gradient of a parameter outside every module, or an elementwise function of one."""
     NORMAL = 2048

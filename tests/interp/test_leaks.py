@@ -303,7 +303,10 @@ def test_a_score_behind_the_same_setting_shares_the_doubt() -> None:
 
 
 def test_learning_while_there_is_time_is_not_in_doubt() -> None:
-    """A clock and a loss come out either way in time."""
+    """A counter, a clock and a loss come out either way in time."""
+    counted = "\nsome = 0\nfor i in range(chunks):\n    x, y = rows(val, i)\n    some += 1"
+    counted += ADAPTED.replace("CONDITION", "if some > 0:")
+    assert certain(SCORE + counted + MEASURE) == {Way.BEFORE_SCORING: True}
     while_time = ADAPTED.replace("CONDITION", "if time.time() < 100:").replace("\nunknown", "\nimport time\nunknown")
     assert certain(SCORE + while_time + MEASURE) == {Way.BEFORE_SCORING: True}
     assert certain(SCORE + ADAPTED.replace("CONDITION", "if trained.item() > 2.0:") + MEASURE) == {

@@ -11,7 +11,7 @@ import numpy as np
 from auditor.interp import experts
 from auditor.interp.creation import CONTENT_CAP, CREATION, size_of, tensor
 from auditor.interp.graph import Kind
-from auditor.interp.losses import cross_entropy, gather_loss
+from auditor.interp.losses import cross_entropy, gather_loss, part_of
 from auditor.interp.machine import Machine
 from auditor.interp.operators import MASK, elementwise, value_region
 from auditor.interp.region import Region
@@ -46,7 +46,7 @@ def concat(m: Machine, items: list[Any], axis: int = 0) -> Sym:
     mark = Mark.NONE
     for sym in syms:
         mark |= sym.mark & ~Mark.PARAM
-    made = Sym(m.merge(*syms), mark=mark)
+    made = Sym(m.merge(*[Sym(part_of(m, s)) if s.mark & Mark.NLL else s for s in syms]), mark=mark)
     try:
         if syms and all(s.shape is not None for s in syms):
             if any(s.pos is not None for s in syms):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from auditor.interp.graph import Kind, ancestors
+from auditor.interp.graph import Kind, Node, ancestors
 from auditor.interp.machine import Machine
 from auditor.interp.region import EMPTY, Region
 from auditor.interp.values import Mark, Sym
@@ -37,6 +37,17 @@ def make_loss(m: Machine, prediction: Any, target: Any, reduction: str = "mean",
     if reduction == "none" and isinstance(target, Sym):
         return Sym(node, shape=target.shape, pos=pos, mark=mark)
     return Sym(node, shape=(), mark=mark)
+
+
+def part_of(m: Machine, value: Sym) -> Node | None:
+    """Return what stands for a loss that is stored or joined: where it is a part of what it was cut from, that part."""
+    node = value.node
+    if node is None or value.pos is None or not value.mark & Mark.NLL or node.kind not in (Kind.LOSS, Kind.OP):
+        return node
+    kept = Region.of(value.pos)
+    if node.kind is Kind.LOSS and kept.count >= node.region.count:
+        return node
+    return m.node(Kind.REDUCE, [node], region=kept, text="part")
 
 
 def gather_loss(m: Machine, prediction: Sym, target: Sym) -> Sym:

@@ -10,6 +10,9 @@ from auditor.interp.region import Region
 _FACTS = ("blend", "told", "skipped", "raw_piece", "native")
 """Entries of an event's `info` that say what it means for a score; the modules that make them describe them."""
 
+WHOLE = -1
+"""Number of the narrowing that leaves a loss whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Score:
@@ -45,29 +48,28 @@ class Composition:
 
 
 def compose(root: Node, cap: int = 60_000) -> Composition:
-    """Walk from the printed value back to its losses; a REDUCE on the way narrows what is counted."""
+    """Walk from the printed value back to its losses; every REDUCE on the way narrows what is counted."""
     counted: dict[int, list[Region]] = {}
     inexact: set[int] = set()
     losses: dict[int, Node] = {}
     found: dict[Kind, dict[int, Node]] = {}
     facts: dict[str, dict[int, Node]] = {fact: {} for fact in _FACTS}
     seen: set[tuple[int, int]] = set()
-    stack: list[tuple[Node, Node | None]] = [(root, None)]
+    narrowed = _Narrowings()
+    stack: list[tuple[Node, int]] = [(root, WHOLE)]
     while stack and cap:
         node, narrowing = stack.pop()
-        key = (node.index, narrowing.index if narrowing is not None else -1)
-        if key in seen:
+        if (node.index, narrowing) in seen:
             continue
-        seen.add(key)
+        seen.add((node.index, narrowing))
         cap -= 1
         if node.kind is Kind.LOSS:
             if node.region or node.info.get("unplaced"):
                 losses[node.index] = node
                 whole = node.region or node.info["unplaced"]
-                placed = narrowing is not None and bool(node.region)
-                region = whole & narrowing.region if placed and narrowing is not None else whole
-                counted.setdefault(node.index, []).append(region)
-                if narrowing is None and not node.info.get("whole"):
+                placed = narrowing != WHOLE and bool(node.region)
+                counted.setdefault(node.index, []).append(whole & narrowed.regions[narrowing] if placed else whole)
+                if narrowing == WHOLE and not node.info.get("whole"):
                     inexact.add(node.index)
             if node.info.get("mixed") is None:
                 continue
@@ -76,7 +78,7 @@ def compose(root: Node, cap: int = 60_000) -> Composition:
         for fact in _FACTS:
             if fact in node.info:
                 facts[fact][node.index] = node
-        inner = node if node.kind is Kind.REDUCE and narrowing is None else narrowing
+        inner = narrowed.by(node, narrowing) if node.kind is Kind.REDUCE else narrowing
         stack.extend((parent, inner) for parent in node.parents)
     scores = tuple(Score(losses[i], Region.union(counted[i]), i not in inexact) for i in sorted(losses))
     return Composition(
@@ -90,6 +92,27 @@ def compose(root: Node, cap: int = 60_000) -> Composition:
         pieces=_ordered(facts["raw_piece"]),
         natives=_ordered(facts["native"]),
     )
+
+
+class _Narrowings:
+    """What is left of a loss after the sums and parts on the way to it, each set of positions under one number."""
+
+    def __init__(self) -> None:
+        self.regions: list[Region] = []
+        self._made: dict[tuple[int, int], int] = {}
+
+    def by(self, node: Node, narrowing: int) -> int:
+        """Return the number of a narrowing that a sum or part narrows further."""
+        if narrowing != WHOLE and not node.region:
+            return narrowing
+        key = (narrowing, node.index)
+        if key not in self._made:
+            region = node.region if narrowing == WHOLE else self.regions[narrowing] & node.region
+            same = narrowing != WHOLE and region.spans == self.regions[narrowing].spans
+            self._made[key] = narrowing if same else len(self.regions)
+            if not same:
+                self.regions.append(region)
+        return self._made[key]
 
 
 def _ordered(nodes: dict[int, Node] | None) -> tuple[Node, ...]:

@@ -12,6 +12,7 @@ from auditor.interp.creation import CONTENT_CAP
 from auditor.interp.graph import Kind
 from auditor.interp.index import ALLOCATED, MAYBE, as_slice, parts_of, plain_parts, token_key
 from auditor.interp.keep import kept
+from auditor.interp.losses import part_of
 from auditor.interp.machine import Machine
 from auditor.interp.operators import MASK, MAX_KEYS, value_region
 from auditor.interp.region import Region
@@ -91,7 +92,8 @@ def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
         if isinstance(part, Sym) and part.pos is not None and part.val is None and part.name != MASK
         if not part.mark & Mark.TOLD
     ]
-    carried = m.merge(container, value, *m.controls, *[part for part in parts if isinstance(part, Sym)])
+    stands = Sym(part_of(m, value)) if isinstance(value, Sym) and value.mark & Mark.NLL else value
+    carried = m.merge(container, stands, *m.controls, *[part for part in parts if isinstance(part, Sym)])
     if keys and not container.mark & (Mark.LOGITS | Mark.NLL):
         # Scores that a window has just got are changed in place, not remembered.
         region = Region.union([value_region(key) for key in keys])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
+import pytest
+
 from auditor.interp.leaks import Way
 from tests.interp.scripts import MODEL, REPORT, SCORE, analysed, ways
 
@@ -335,6 +337,41 @@ def test_weights_that_are_saved_after_learning_keep_it() -> None:
     """The same restore, one edit away: what is saved has adapted already."""
     again = RESTORED.replace("AGAIN", "saved = {n: p.data.clone() for n, p in net.named_parameters()}")
     assert ways(SCORE + again + MEASURE) == {Way.BEFORE_SCORING}
+
+
+STASHED = """
+kept, half = START, CTX // 2
+for i in range(chunks * 2 - 2):
+    at = i * half
+    x, y = val[at : at + CTX].view(1, CTX), val[at + 1 : at + CTX + 1].view(1, CTX)
+    with torch.no_grad():
+        each = price(net, x, y)
+        KEEP
+    descend(net, opt, x, y)
+loss = TOTAL.mean().item()
+"""
+"""The new half of each window is scored first and kept for the end; the whole window is then learned from."""
+KEEPERS = (
+    ("[]", "kept.append(each[half:])", "torch.cat(kept)"),
+    ("[]", "kept.append(each[half:].numpy())", "np.concatenate(kept)"),
+    ("torch.zeros(val.numel())", "kept[at + half : at + CTX] = each[half:]", "kept"),
+)
+
+
+@pytest.mark.parametrize(("start", "keep", "total"), KEEPERS)
+def test_parts_of_losses_that_are_kept_for_the_end_are_all_that_counts(start: str, keep: str, total: str) -> None:
+    """The context of a window has been learned from, but its loss is not among what was kept."""
+    source = STASHED.replace("START", start).replace("KEEP", keep).replace("TOTAL", total)
+    assert ways(source) == set()
+
+
+@pytest.mark.parametrize(("start", "keep", "total"), KEEPERS)
+def test_the_context_that_is_kept_with_the_rest_counts(start: str, keep: str, total: str) -> None:
+    """The same scripts, one edit away: the losses of the context are kept as well."""
+    source = (
+        STASHED.replace("START", start).replace("KEEP", keep.replace("each[half:]", "each")).replace("TOTAL", total)
+    )
+    assert ways(source.replace("kept[at + half :", "kept[at :")) == {Way.BEFORE_SCORING}
 
 
 CACHED = """

@@ -21,6 +21,15 @@ def read(m: Machine, name: Any, default: Any) -> Any:
     return Sym(name=name) if default is MISSING else default
 
 
+def misread(m: Machine, value: Any) -> Any:
+    """Return the code default of the variable that holds a text which is no number, MISSING where there is none.
+
+    The run converted what it had: a log line shares its name with a setting then, and says something else.
+    """
+    names = [name for name, default in m.reads.items() if m.world.environ.get(name) == value and default is not None]
+    return m.reads[names[0]] if names and isinstance(value, str) else MISSING
+
+
 def write(m: Machine, name: str, value: Any) -> None:
     """Set an environment variable from inside the program."""
     m.files[f"env:{name}"] = value

@@ -32,10 +32,12 @@ def _number(kind: Callable[[Any], Any]) -> Callable[[Machine, Args, Kwargs], Any
                 return int(value, a[1])
             except ValueError:
                 return Sym(name="scalar")
-        try:
-            return kind(value)
-        except (TypeError, ValueError, OverflowError):
-            return m.unknown(value)
+        for tried in (value, environ.misread(m, value)):
+            try:
+                return kind(tried)
+            except (TypeError, ValueError, OverflowError):
+                continue
+        return m.unknown(value)
 
     return convert
 

@@ -80,6 +80,14 @@ def test_the_environment_wins_over_a_code_default() -> None:
     assert isinstance(names["c"], Sym)
 
 
+def test_a_value_that_the_program_cannot_convert_was_none_of_the_run() -> None:
+    """A log line that shares its name with a setting says something else; the run converted what it had."""
+    source = 'import os\nflag = bool(int(os.environ.get("A", "1")))\nother = int(os.environ.get("B", "x"))\n'
+    names = variables(source, environ={"A": "start"})
+    assert names["flag"] is True
+    assert not isinstance(names["other"], int)
+
+
 def test_what_the_program_sets_in_its_environment_is_read_back() -> None:
     """A shim may set defaults; a set variable is not overwritten by setdefault."""
     source = """

@@ -193,46 +193,6 @@ def forks_valid(found: Examination, logs: dict[str, RunLog], suffix: causality.P
     return bool(valid)
 
 
-def leaks_again(session: Session, mini: Miniature) -> bool:
-    """Say whether block and suffix share a first score on `mini` too, and an equal run shows that nothing else moves.
-
-    Raises Undecided where it cannot be run.
-    """
-    changed = Variant("block", plan.block_changes(mini)), Variant("suffix", plan.suffix_changes(mini))
-    logs = session.run("again", mini, (Variant("base"), Variant("repeat"), *changed))
-    if "base/main" not in logs:
-        raise Undecided("no-result", "the run ended without a readable result, or not in time")
-    site, headline = locate(session, logs["base/main"], mini)
-    found = Examination(mini, logs["base/main"], site, headline)
-    if block_probe(logs, found, "repeat", 0).first is not None:
-        raise Undecided("nondeterministic", "two equal runs gave different scores")
-    block = block_probe(logs, found, "block", int(mini.stream.size * plan.BLOCK))
-    suffix = block_probe(logs, found, "suffix", plan.suffix_start(mini))
-    return causality.shared_by_blocks(block, suffix, site.values, site.owners) is not None
-
-
-def sums_again(session: Session, mini: Miniature) -> bool:
-    """Say whether a sum over the vocabulary exceeds 1 on `mini` too, for a scorer known to go in stream order.
-
-    Raises Undecided where it cannot be run.
-    """
-    logs = session.run("again", mini, (Variant("base"),))
-    if "base/main" not in logs:
-        raise Undecided("no-result", "the run ended without a readable result, or not in time")
-    site, headline = locate(session, logs["base/main"], mini)
-    found = Examination(mini, logs["base/main"], site, headline)
-    own = plan.own_in_stream_order(mini, site)
-    singles = {position: token for position, token in plan.single_changes(mini).items() if position in own}
-    branches = (*plan.single_branches(site, singles, True), *plan.sum_branches(mini, site, own))
-    forked = session.run("fork", mini, (Variant("again", {}, branches),), only=[site.key])
-    compare_repeat(found, forked)
-    if found.deterministic is False:
-        raise Undecided("nondeterministic", "two equal runs gave different scores")
-    found.probes = probes_of(forked, found)
-    sum_tests(found, forked, own)
-    return found.excess is not None
-
-
 def block_probe(logs: dict[str, RunLog], found: Examination, name: str, start: int) -> causality.Probe:
     """Compare the whole run `name` with the base run. Raises Undecided where it did not end."""
     log = logs.get(f"{name}/main")
@@ -322,8 +282,11 @@ def whole_probes(logs: dict[str, RunLog], found: Examination, changes: dict[int,
     return probes
 
 
-def sum_tests(found: Examination, logs: dict[str, RunLog], own: dict[int, int]) -> None:
-    """Sum the vocabulary at every position of `own` (position -> element that is thought to score it)."""
+def sum_tests(found: Examination, logs: dict[str, RunLog], own: dict[int, int], known_early: bool = False) -> None:
+    """Sum the vocabulary at every position of `own` (position -> element that is thought to score it).
+
+    `known_early`: forks before a batch are known to come early enough in this script.
+    """
     mini, site = found.mini, found.site
     for position, element in own.items():
         runs = {}
@@ -332,7 +295,7 @@ def sum_tests(found: Examination, logs: dict[str, RunLog], own: dict[int, int]) 
             values = None if log is None else entries_of(log, site)
             if values is not None and values.size > element:
                 runs[token] = values
-        if not runs or not early_enough(found, position, element, runs):
+        if not runs or not (known_early or early_enough(found, position, element, runs)):
             continue
         size = Counter(v.size for v in runs.values()).most_common(1)[0][0]
         cut = {t: v[:size] for t, v in runs.items() if v.size >= size}

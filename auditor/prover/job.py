@@ -21,6 +21,9 @@ LAUNCHED = {
 """What torchrun sets for one process."""
 SPECIAL_TOKEN = r".*TOKEN_ID"
 """Ids of tokens that a script adds behind the vocabulary, for masks or separators: they come down with it."""
+MOST_WINDOWS, TOKENS_PER_READING = 140, 14
+"""How often a place may read the clock before time hurries: evaluations do so at most once per window of 16 tokens,
+training once per step."""
 CHILD = Path(__file__).parent / "child"
 
 
@@ -133,6 +136,7 @@ def job_files(
         "stubs": STUBS,
         "real_halves": mini.shape.real_halves,
         "helpers": sorted(script.helpers),
+        "patience": max(MOST_WINDOWS, mini.targets // TOKENS_PER_READING),
         "sidecar": wants_sidecar(script),
         "seconds": seconds,
         "branch_seconds": seconds,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,24 +9,17 @@ from pathlib import Path
 
 from auditor.errors import BudgetExceeded
 from auditor.limits import ProverLimits
+from auditor.prover import again
 from auditor.prover import examine as ex
 from auditor.prover.confine import JobFailed
 from auditor.prover.job import Script, Shape, miniature
+from auditor.prover.ladder import climb
 from auditor.prover.outcome import Outcome
 from auditor.prover.proof import Condition, MetricTested, Proof
 from auditor.prover.session import Session, Undecided
+from auditor.prover.thresholds import thresholds
 
 CONDITIONS = frozenset({"c1", "c2", "c3", "c4"})
-SMALL = Shape("small")
-HEADS = Shape("heads of their own width", width=256)
-LADDER = (
-    (r"torchrun|distributed|process group|\bRANK\b", Shape("as launched by torchrun", launched=True)),
-    (r"too short|too few tokens|not enough tokens", Shape("twice the text", scale=2)),
-    (r"view.*as|uint16|int16|bfloat16|half|dtype", Shape("real half precision", real_halves=True)),
-    (r"vocab|piece|byte|token id|tokenizer", Shape("320 pieces", vocab=320, byte_fallback=True)),
-    (r"rope|head|dim|shape|size|expand|divisible|multiply|must|param|index", HEADS),
-)
-"""(what the failure of the small shape speaks of, the shape to try then)."""
 
 
 def prove(
@@ -66,10 +58,12 @@ def proved(session: Session, seeds: int, started: float) -> Proof:
         return Proof(Outcome.UNDECIDED, "budget" if session.left() < 5 else "sandbox", str(problem))
     sizes = [limits.targets]
     confirmed = confirm(session, found, shape, limits.targets, seeds)
-    if confirmed is None and worth_larger(session, found, started):
-        larger = repeat(session, shape, limits.targets_large, 1)
+    if confirmed is None and worth_longer(session, found, started):
+        larger = longer(session, found, shape)
         if larger is not None:
             sizes.append(limits.targets_large)
+            totals = ", ".join(f"{s.total:.6f} at token {s.position}" for s in larger.sums if s.total is not None)
+            found.notes.append(f"sums in a text of {limits.targets_large} tokens: {totals or 'none'}")
             if larger.leak or larger.excess:
                 found = larger
                 confirmed = confirm(session, found, shape, limits.targets_large, seeds)
@@ -90,65 +84,12 @@ def keeper(folder: Path | None) -> Callable[[str, dict[str, bytes]], None] | Non
     return write
 
 
-def climb(session: Session) -> tuple[ex.Examination, Shape]:
-    """Try the small shape, then what its failure asks for, then fewer deduced settings.
-
-    The first failure is reported when none reaches the metric.
-    """
-    shape, first = SMALL, None
-    doubtful = list(session.script.doubtful)
-    while True:
-        try:
-            return ex.examine(session, miniature(shape, session.limits.targets, 1), doubtful=first is not None), shape
-        except (Undecided, JobFailed) as reason:
-            crashed = isinstance(reason, Undecided) and reason.reason_class in ("crash", "missing-file")
-            following = next_shape(str(reason), shape) if crashed else None
-            first = first or reason
-            session.progress(f"{shape.name}: {reason}")
-            if session.left() < 20 or (not crashed and reason is first):
-                raise first from None
-            if crashed and (blamed := blamed_settings(session, str(reason))):
-                leave_out(session, blamed)
-                following = shape
-            elif following is None and doubtful:
-                leave_out(session, doubtful.pop(0))
-                following = SMALL
-            if following is None:
-                raise first from None
-            shape = following
-
-
-def leave_out(session: Session, names: frozenset[str]) -> None:
-    """Go on without the settings `names`, which were deduced and not given by a run command."""
-    script = session.script
-    session.progress(f"without settings deduced from logs: {len(names)}")
-    kept = {name: value for name, value in script.environment.items() if name not in names}
-    session.left_out = (*session.left_out, *sorted(names & script.environment.keys()))
-    session.script = replace(script, environment=kept)
-
-
-def blamed_settings(session: Session, error: str) -> frozenset[str]:
-    """Return the settings deduced from logs whose text the error quotes: most likely it was torn from a print."""
-    values = session.script.environment
-    deduced = frozenset().union(*session.script.doubtful) & values.keys()
-    return frozenset(name for name in deduced if not values[name].isdigit() and repr(values[name]) in error)
-
-
-def next_shape(error: str, tried: Shape) -> Shape | None:
-    """Return the shape that the kind of failure asks for, None where no other shape would help."""
-    error = error.split(" at line ")[0]
-    if tried is HEADS:
-        return Shape("own width", width=None) if re.search(LADDER[-1][0], error, re.IGNORECASE) else None
-    if tried is not SMALL:
-        return None
-    return next((shape for pattern, shape in LADDER if re.search(pattern, error, re.IGNORECASE)), None)
-
-
-def repeat(session: Session, shape: Shape, targets: int, seed: int) -> ex.Examination | None:
-    """Examine another miniature of the same shape; None where that cannot be done."""
+def longer(session: Session, found: ex.Examination, shape: Shape) -> ex.Examination | None:
+    """Examine a longer text of the same shape; None where that cannot be done."""
     try:
-        return ex.examine(session, miniature(shape, targets, seed))
-    except (Undecided, JobFailed):
+        return again.longer(session, miniature(shape, session.limits.targets_large, 1), found)
+    except (Undecided, JobFailed) as reason:
+        found.notes.append(f"a longer text could not be run: {reason}")
         return None
 
 
@@ -160,9 +101,10 @@ def confirm(session: Session, found: ex.Examination, shape: Shape, targets: int,
         return False
     try:
         if found.leak and found.leak.kind == "shared by blocks":
-            return ex.leaks_again(session, miniature(shape, targets, 2))
+            return again.leaks_again(session, miniature(shape, targets, 2))
         if found.order is not None and found.order.order == "stream" and not found.leak:
-            return ex.sums_again(session, miniature(shape, targets, 2))
+            where = again.position_number(found, found.excess.position) if found.excess else 0
+            return again.sums_again(session, miniature(shape, targets, 2), where)
         second = ex.examine(session, miniature(shape, targets, 2))
     except (Undecided, JobFailed) as reason:
         found.notes.append(f"the second seed could not be run: {reason}")
@@ -170,15 +112,19 @@ def confirm(session: Session, found: ex.Examination, shape: Shape, targets: int,
     return bool(second.leak) if found.leak else bool(second.excess)
 
 
-def worth_larger(session: Session, found: ex.Examination, started: float) -> bool:
-    """Return True when the time left allows the larger stream."""
-    if "c2" not in session.conditions and "c1" not in session.conditions:
+def worth_longer(session: Session, found: ex.Examination, started: float) -> bool:
+    """Say whether the script compares with a number that only the longer text reaches, and there is time for that."""
+    limits = session.limits
+    if found.deterministic is False or not {"c1", "c2"} & session.conditions:
         return False
-    if session.limits.targets_large <= session.limits.targets:
+    sources = (session.script.source, *session.script.helpers.values())
+    reached = thresholds(sources, limits.targets, limits.targets_large)
+    if not reached:
         return False
-    spent = time.monotonic() - started
-    scale = session.limits.targets_large / session.limits.targets
-    return found.deterministic is not False and session.left() > spent * scale / 2
+    if session.left() <= time.monotonic() - started:
+        found.notes.append(f"no time for a longer text, though the script compares with {reached[-1]}")
+        return False
+    return True
 
 
 def conclude(
@@ -212,7 +158,7 @@ def left_out_note(session: Session) -> tuple[str, ...]:
     if not session.left_out:
         return ()
     names = ", ".join(session.left_out[:12]) + (", ..." if len(session.left_out) > 12 else "")
-    return (f"left at the code's defaults, as the script crashed under what logs say of them: {names}",)
+    return (f"left at the code's defaults, as the script crashed under them: {names}",)
 
 
 def outcome_of(session: Session, found: ex.Examination, confirmed: bool | None) -> tuple[Outcome, str, str]:

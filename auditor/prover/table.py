@@ -38,20 +38,20 @@ TABLE: tuple[tuple[str, int], ...] = (
 )
 """(pattern of the whole setting name, cap), first match decides. Layers stay: settings that name layers need them."""
 
-WIDTH_ROWS, DIM = 4, 64
-"""How many of the first rows shrink the model's width; the width that they shrink it to."""
+WIDTH_ROWS, DIM, HEAD = 4, 64, 64
+"""How many of the first rows shrink the model's width; the width that they shrink it to; what heads mostly have."""
 
 
 def table_of_width(width: int | None) -> list[tuple[str, int]]:
-    """Return the table for a model of that width; wider ones keep what counts a head's dimensions, None every width."""
+    """Return the table for a model of that width; wider ones have heads as wide as most scripts' own, None its own."""
     if width is None:
         return list(TABLE[WIDTH_ROWS:])
     if width == DIM:
         return list(TABLE)
+    heads = width // HEAD
+    caps = (width, heads, heads // 2, 2 * width)
     rows = [row for row in TABLE if "ROTARY" not in row[0]]
-    return [(pattern, cap * width // DIM if cap >= DIM else cap) for pattern, cap in rows[:WIDTH_ROWS]] + rows[
-        WIDTH_ROWS:
-    ]
+    return [(pattern, cap) for (pattern, _), cap in zip(rows[:WIDTH_ROWS], caps, strict=True)] + rows[WIDTH_ROWS:]
 
 
 STUBS = [

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 pytest.importorskip("numpy")
 
 from auditor.interp.analysis import Setting
+from auditor.prover.job import Script
+from auditor.prover.ladder import SMALL, named_settings, next_shape
 from auditor.prover.prepare import doubtful_of, readable, unprinted
-from auditor.prover.prove import HEADS, SMALL, next_shape
 from auditor.prover.table import table_of_width
 
 
@@ -42,9 +45,11 @@ def test_deduced_settings_are_doubted_before_printed_ones_and_commands_never() -
 
 def test_a_failure_asks_for_a_shape_that_could_cure_it() -> None:
     """Mismatched heads ask for wider heads, then for the model's own width; a launcher's absence for a launcher."""
-    assert next_shape("The size of tensor a (8) must match", SMALL) is HEADS
-    own = next_shape("Expected ~26.8M params", HEADS)
-    assert own is not None and own.width is None
+    widths, shape = [], next_shape("The size of tensor a (8) must match", SMALL)
+    while shape is not None:
+        widths.append(shape.width)
+        shape = next_shape("Expected ~26.8M params", shape)
+    assert widths == [128, 256, None]
     launched = next_shape("This script requires torchrun", SMALL)
     assert launched is not None and launched.launched
     assert next_shape("KeyError: 'x' at line 7 in Hyperparameters", SMALL) is None
@@ -56,3 +61,27 @@ def test_wider_models_keep_what_counts_a_heads_dimensions() -> None:
     rotary = next(pattern for pattern in small if "ROTARY" in pattern)
     first = next(iter(small))
     assert rotary not in wide and wide[first] == 256 and small[first] == 64 and first not in own
+
+
+def test_a_failure_that_quotes_the_vocabulary_asks_for_a_larger_one() -> None:
+    """More pieces than the model is wide, where the small vocabulary's size is what does not fit; once only."""
+    larger = next_shape("The size of tensor a (32) must match the size of tensor b (64)", SMALL)
+    assert larger is not None and larger.vocab > 64 and larger.width == SMALL.width
+    again = next_shape("The size of tensor a (32) must match the size of tensor b (64)", larger)
+    assert again is not None and again.vocab == larger.vocab and again.width == 128
+
+
+def test_shapes_add_up() -> None:
+    """What one failure asked for stays when the next failure asks for something else."""
+    launched = next_shape("This script requires torchrun", SMALL)
+    assert launched is not None
+    both = next_shape("size mismatch", launched)
+    assert both is not None and both.launched and both.width == 128
+
+
+def test_settings_that_the_error_names_are_left_out() -> None:
+    """A run that demands a kernel by name goes on without that setting, and keeps the others."""
+    environment = {"KERNEL_REQUIRED": "1", "TTT_ENABLED": "1"}
+    session = SimpleNamespace(script=Script("x.py", "", environment=environment))
+    assert named_settings(session, "RuntimeError: KERNEL_REQUIRED=1 but no compiler") == {"KERNEL_REQUIRED"}  # type: ignore[arg-type]
+    assert not named_settings(session, "RuntimeError: no compiler")  # type: ignore[arg-type]

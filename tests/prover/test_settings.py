@@ -13,7 +13,7 @@ pytest.importorskip("numpy")
 from auditor.limits import ProverLimits
 from auditor.prover.child.settings import Settings
 from auditor.prover.job import Script, Shape, job_files, miniature
-from auditor.prover.prove import blamed_settings, leave_out
+from auditor.prover.ladder import blamed_settings, leave_out
 from auditor.prover.session import Session
 from auditor.prover.table import TABLE
 

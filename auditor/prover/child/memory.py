@@ -16,6 +16,8 @@ import torch
 
 WINDOW = 48
 """Tokens that must agree for an array to be recognised as a stretch of the stream."""
+AROUND = 6
+"""Neighbours on either side of a position that must agree too before it is changed: by chance they do not."""
 KINDS = (torch.int64, torch.int32, torch.int16, torch.uint8, torch.uint16)
 
 
@@ -33,12 +35,29 @@ def copies(stream: np.ndarray) -> list[Copy]:
     return found
 
 
-def apply(held: list[Copy], changes: dict[int, int]) -> None:
-    """Write `changes` (position -> token) into every copy."""
+def apply(held: list[Copy], stream: np.ndarray, changes: dict[int, int]) -> None:
+    """Write `changes` (position -> token) into every copy, where it holds `stream` around the position."""
     for view, offset in held:
+        agreeing = agreement(view, stream, offset)
         for position, token in changes.items():
-            if 0 <= position + offset < view.size:
+            if 0 <= position + offset < view.size and agreeing[position]:
                 view[position + offset] = token
+
+
+def agreement(view: np.ndarray, stream: np.ndarray, offset: int) -> np.ndarray:
+    """Return bool [stream]: whether the array holds the stream within `AROUND` of each position, as far as it reaches.
+
+    Rows of a batch overlap: seen flat, the array follows the stream to the end of a row, and then starts anew.
+    """
+    first, last = max(0, -offset), min(int(stream.size), int(view.size) - offset)
+    differs = np.zeros(stream.size + 1, dtype=np.int64)
+    if first < last:
+        differs[first + 1 : last + 1] = view[first + offset : last + offset] != stream[first:last]
+    counted = np.cumsum(differs)
+    low = np.maximum(np.arange(stream.size) - AROUND, 0)
+    high = np.minimum(np.arange(stream.size) + AROUND + 1, stream.size)
+    agreeing: np.ndarray = counted[high] == counted[low]
+    return agreeing
 
 
 def align(view: np.ndarray, stream: np.ndarray) -> int | None:

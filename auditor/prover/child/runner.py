@@ -100,7 +100,7 @@ class Run:
         signal.alarm(int(self.job["branch_seconds"]))
         changes = {int(k): int(v) for k, v in branch["changes"].items()}
         self.recorder.busy = True
-        memory.apply(held, changes)
+        memory.apply(held, self.stream, changes)
         self.patched = len(held)
         self.write_stream(self.changed(branch["changes"]))
         self.recorder.busy = False
@@ -119,7 +119,9 @@ class Run:
         os.chdir(self.program.root)
         program = self.program
         home = os.path.dirname(program.root)
-        world.pin_all(dict(self.job["environment"]), self.settings, home, program.data, program.tokenizer)
+        world.pin_all(
+            dict(self.job["environment"]), self.settings, home, program.data, program.tokenizer, self.job["patience"]
+        )
         random.seed(0)
         torch.set_grad_enabled(True)
         sys.path.insert(0, os.path.dirname(self.program.script))

@@ -27,25 +27,24 @@ CLOCK_STEP = 0.001
 """Seconds that pass per reading of the clock: budgets of 600 s are never the reason for anything."""
 
 
-PATIENCE = 140
-"""Readings at one place after which time hurries: a loop that only the clock ends would never end. Evaluations of the
-small text read it at most once per window, 128 times."""
 CLOCK_HURRY = 30.0
-"""Seconds per reading from then on."""
+"""Seconds per reading at a place where patience is over: a loop that only the clock ends would never end."""
 
 
 class Clock:
     """A clock that moves only when it is read."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: int) -> None:
         self.value = CLOCK_START
+        self.patience = patience
+        """Readings at one place after which time hurries."""
         self.readings: dict[tuple[Any, int], int] = {}
 
     def __call__(self) -> float:
         frame = sys._getframe(1)
         place = (frame.f_code, frame.f_lineno)
         count = self.readings[place] = self.readings.get(place, 0) + 1
-        self.value += CLOCK_STEP if count <= PATIENCE else CLOCK_HURRY
+        self.value += CLOCK_STEP if count <= self.patience else CLOCK_HURRY
         return self.value
 
 
@@ -55,8 +54,8 @@ def put(owner: Any, **values: Any) -> None:
         setattr(owner, name, value)
 
 
-def pin_clock() -> None:
-    clock = Clock()
+def pin_clock(patience: int) -> None:
+    clock = Clock(patience)
     for name in ("time", "perf_counter", "monotonic", "process_time", "thread_time"):
         setattr(time, name, clock)
         setattr(time, name + "_ns", lambda: int(clock() * 1e9))
@@ -330,9 +329,9 @@ def pin_compressors() -> None:
         put(zstandard, ZstdCompressor=lambda *a, **k: real_zstd(level=1))
 
 
-def pin_all(values: dict[str, str], settings: Settings, home: str, data: str, tokenizer: str) -> None:
+def pin_all(values: dict[str, str], settings: Settings, home: str, data: str, tokenizer: str, patience: int) -> None:
     """Pin the world for one run."""
-    pin_clock()
+    pin_clock(patience)
     pin_seeds()
     pin_environment(values, settings)
     pin_paths(Paths(home, data, tokenizer))

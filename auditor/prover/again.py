@@ -1,0 +1,87 @@
+"""Repeat on another miniature what an examination established: another seed confirms, a longer text reaches further."""
+
+from __future__ import annotations
+
+from auditor.prover import causality, plan
+from auditor.prover import examine as ex
+from auditor.prover.job import Branch, Miniature, Variant
+from auditor.prover.runlog import RunLog
+from auditor.prover.session import Session, Undecided
+
+LATE = 0.6
+"""Sums of a longer text are taken from here on: past thresholds of 9,800 of 16,384 tokens."""
+
+
+def located(session: Session, mini: Miniature, *others: Variant) -> tuple[ex.Examination, dict[str, RunLog]]:
+    """Run the script on `mini`, and `others` beside it, and locate the metric. Raises Undecided where that fails."""
+    logs = session.run("again", mini, (Variant("base"), *others))
+    if "base/main" not in logs:
+        raise Undecided("no-result", "the run ended without a readable result, or not in time")
+    site, headline = ex.locate(session, logs["base/main"], mini)
+    return ex.Examination(mini, logs["base/main"], site, headline), logs
+
+
+def leaks_again(session: Session, mini: Miniature) -> bool:
+    """Say whether block and suffix share a first score on `mini` too, and an equal run shows that nothing else moves.
+
+    Raises Undecided where it cannot be run.
+    """
+    changed = Variant("block", plan.block_changes(mini)), Variant("suffix", plan.suffix_changes(mini))
+    found, logs = located(session, mini, Variant("repeat"), *changed)
+    if ex.block_probe(logs, found, "repeat", 0).first is not None:
+        raise Undecided("nondeterministic", "two equal runs gave different scores")
+    block = ex.block_probe(logs, found, "block", int(mini.stream.size * plan.BLOCK))
+    suffix = ex.block_probe(logs, found, "suffix", plan.suffix_start(mini))
+    return causality.shared_by_blocks(block, suffix, found.site.values, found.site.owners) is not None
+
+
+def sums_again(session: Session, mini: Miniature, where: int) -> bool:
+    """Say whether a sum over the vocabulary exceeds 1 on `mini` too, for a scorer known to go in stream order.
+
+    Looks at the last token and the summed position number `where`. Raises Undecided where it cannot be run.
+    """
+    found, _ = located(session, mini)
+    own = plan.own_in_stream_order(mini, found.site)
+    wanted = {*list(own)[:1], list(own)[min(where, len(own) - 1)]}
+    own = {position: element for position, element in own.items() if position in wanted}
+    singles = {position: token for position, token in plan.single_changes(mini).items() if position in own}
+    branches = (*plan.single_branches(found.site, singles, True), *plan.sum_branches(mini, found.site, own))
+    forked = fork(session, found, branches)
+    found.probes = ex.probes_of(forked, found)
+    ex.sum_tests(found, forked, own)
+    return found.excess is not None
+
+
+def fork(session: Session, found: ex.Examination, branches: tuple[Branch, ...]) -> dict[str, RunLog]:
+    """Fork `branches` from an equal run. Raises Undecided where that gave other scores."""
+    logs = session.run("fork", found.mini, (Variant("again", {}, branches),), only=[found.site.key])
+    ex.compare_repeat(found, logs)
+    if found.deterministic is False:
+        raise Undecided("nondeterministic", "two equal runs gave different scores")
+    return logs
+
+
+def longer(session: Session, mini: Miniature, small: ex.Examination) -> ex.Examination:
+    """Examine a longer text, where a scorer in stream order is known from `small` and its forks are known to be valid.
+
+    Looks for what only shows behind thresholds: sums at late positions, which a second seed has to confirm with all
+    checks, and the suffix in a whole run. Other scorers are examined in full. Raises Undecided where it cannot be run.
+    """
+    if small.order is None or small.order.order != "stream" or not small.sums:
+        return ex.examine(session, mini)
+    found, logs = located(session, mini, Variant("suffix", plan.suffix_changes(mini)))
+    suffix = ex.block_probe(logs, found, "suffix", plan.suffix_start(mini))
+    found.order, found.deterministic = small.order, small.deterministic
+    found.leak = causality.judge_suffix(plan.suffix_start(mini), suffix, found.site.values)
+    if found.leak is None and "c2" in session.conditions:
+        own = plan.own_in_stream_order(mini, found.site)
+        own = {position: element for position, element in own.items() if position > LATE * mini.targets}
+        ex.sum_tests(found, fork(session, found, tuple(plan.sum_branches(mini, found.site, own))), own, True)
+        found.leak = None
+    return found
+
+
+def position_number(found: ex.Examination, position: int) -> int:
+    """Return which of the summed positions `position` is."""
+    positions = plan.sum_positions(found.mini)
+    return positions.index(position) if position in positions else 0

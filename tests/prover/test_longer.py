@@ -1,0 +1,39 @@
+"""When a longer text is run: numbers that a script compares with, and what the longer text shows."""
+
+from __future__ import annotations
+
+import pytest
+
+from auditor.prover.thresholds import thresholds
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "if seen < 10_000:\n    pass",
+        "if 10000.0 <= seen:\n    pass",
+        "def start(self):\n    self.warm = 10000\ndef ready(self):\n    return self.n > self.warm",
+        "def mix(n, least=10000):\n    return n >= least",
+        "def mix(n, *, least):\n    return n >= least\nmix(5, least=10000)",
+    ],
+)
+def test_a_number_that_something_is_compared_with_is_found(source: str) -> None:
+    """Written in the comparison, or bound to a name in one: as an attribute, a default or an argument."""
+    assert thresholds([source], 2048, 16384) == (10000,)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "if seen < 2000 or seen < 20_000:\n    pass",
+        "if w.numel() > 10000:\n    pass",
+        "width = 10000\nheads = width // 64",
+        "if n == 10000:\n    pass",
+        "steps = int(os.environ.get('ITERATIONS', 10000))\nif step < steps:\n    pass",
+        "if loss < float('inf') or loss < 1e309:\n    pass",
+        "if (:",
+    ],
+)
+def test_other_numbers_ask_for_no_longer_text(source: str) -> None:
+    """Outside the range, counting weights, never compared, a setting that the miniature lowers, no number at all."""
+    assert thresholds([source], 2048, 16384) == ()

@@ -48,14 +48,15 @@ def climb(session: Session) -> tuple[ex.Examination, Shape]:
 
     The first failure is reported when none reaches the metric.
     """
-    shape, first, tried = SMALL, None, 0
+    shape, first, before, tried = SMALL, None, "", 0
     doubtful = list(session.script.doubtful)
     while True:
         try:
             return ex.examine(session, miniature(shape, session.limits.targets, 1), doubtful=first is not None), shape
         except (Undecided, JobFailed) as reason:
             crashed = isinstance(reason, Undecided) and reason.reason_class in ("crash", "missing-file")
-            following = next_shape(str(reason), shape) if crashed else None
+            following = next_shape(str(reason), shape) if crashed and str(reason) != before else None
+            before = str(reason)
             first = first or reason
             tried += 1
             session.progress(f"{shape.name}: {reason}")

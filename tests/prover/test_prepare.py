@@ -6,12 +6,15 @@ from types import SimpleNamespace
 
 import pytest
 
-pytest.importorskip("numpy")
+pytest.importorskip("sentencepiece")
 
 from auditor.interp.analysis import Setting
-from auditor.prover.job import Script
+from auditor.limits import ProverLimits
+from auditor.prover import ladder
+from auditor.prover.job import Miniature, Script
 from auditor.prover.ladder import SMALL, named_settings, next_shape
 from auditor.prover.prepare import doubtful_of, readable, unprinted
+from auditor.prover.session import Undecided
 from auditor.prover.table import table_of_width
 
 
@@ -85,3 +88,20 @@ def test_settings_that_the_error_names_are_left_out() -> None:
     session = SimpleNamespace(script=Script("x.py", "", environment=environment))
     assert named_settings(session, "RuntimeError: KERNEL_REQUIRED=1 but no compiler") == {"KERNEL_REQUIRED"}  # type: ignore[arg-type]
     assert not named_settings(session, "RuntimeError: no compiler")  # type: ignore[arg-type]
+
+
+def test_an_error_that_another_shape_does_not_change_ends_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second shape that fails in the same way costs one run, not one for every wider model."""
+    tried = []
+
+    def examine(session: object, mini: Miniature, doubtful: bool) -> None:
+        tried.append(mini.shape.width)
+        raise Undecided("crash", "OSError: parameter_golf.so: no such file at line 3 in load")
+
+    monkeypatch.setattr(ladder.ex, "examine", examine)
+    session = SimpleNamespace(
+        script=Script("x.py", ""), limits=ProverLimits(), progress=lambda text: None, left=lambda: 100.0
+    )
+    with pytest.raises(Undecided):
+        ladder.climb(session)  # type: ignore[arg-type]
+    assert tried == [64, 128]

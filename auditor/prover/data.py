@@ -81,15 +81,26 @@ def make_stream(tokenizer: Tokenizer, targets: int, seed: int) -> np.ndarray:
 
 
 def other_tokens(tokenizer: Tokenizer, stream: np.ndarray, positions: range, seed: int) -> dict[int, int]:
-    """Return a different ordinary token for every one of `positions` that is not a document start."""
+    """Return a different ordinary token for every one of `positions` that is not a document start.
+
+    Of the same bytes' count where there is one: a scorer of bytes then has as many scores as before.
+    """
     chooser = np.random.default_rng(seed)
     text = [i for i in range(tokenizer.vocab) if not tokenizer.control[i] and i >= FIRST_TEXT_ID][-96:]
     changes = {}
     for position in positions:
         if int(stream[position]) != BOS:
-            choices = [t for t in text if t != int(stream[position])]
+            now = int(stream[position])
+            others = [t for t in text if t != now]
+            alike = [t for t in others if size_of(tokenizer, t) == size_of(tokenizer, now)]
+            choices = alike or others
             changes[position] = int(choices[int(chooser.integers(len(choices)))])
     return changes
+
+
+def size_of(tokenizer: Tokenizer, token: int) -> tuple[int, bool]:
+    """Return what decides how many bytes a token counts, whatever comes before it."""
+    return tokenizer.lengths[token], tokenizer.spaced[token]
 
 
 def target_bytes(tokenizer: Tokenizer, stream: np.ndarray) -> np.ndarray:

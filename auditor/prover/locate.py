@@ -162,7 +162,7 @@ def reproduces(
                 return 1.0, "val_loss"
     if metric.bpb is not None and metric.bpb > 0:
         tolerance = tolerance_of(metric, metric.bpb)
-        for denominator in (real_bytes, *totals):
+        for denominator in (real_bytes, *totals, values.size):  # one score per byte where bytes are scored
             for unit in (1.0, LN2):
                 if abs(total * unit / LN2 / denominator - metric.bpb) <= tolerance:
                     return unit, "val_bpb"

@@ -54,6 +54,14 @@ def test_bits_per_byte_alone_locate_the_site() -> None:
     assert site is not None and site.by == "val_bpb" and site.unit == 1.0
 
 
+def test_a_scorer_of_bytes_is_located() -> None:
+    """One score in bits per byte of the text: their mean is the printed number, whatever bytes the tokens count."""
+    values = RNG.uniform(1, 3, 2 * N)
+    log = log_of([trace(1, values, 1, 20, 100)], ((" val_bpb:", float(values.mean())),))
+    site = find_site(log, metric_lines(log)[0], N, 999)
+    assert site is not None and site.by == "val_bpb" and site.unit == LN2
+
+
 def test_nothing_is_located_where_nothing_adds_up() -> None:
     """When no logged sum gives the printed number there is no site."""
     log = log_of([trace(1, RNG.uniform(2, 4, N), 16, 20, 100)], ((" val_loss:", 1.5), (" val_bpb:", 1.1)))
@@ -117,3 +125,13 @@ def test_bytes_follow_the_rule_for_leading_spaces() -> None:
     counted = data.target_bytes(mini.tokenizer, np.array([data.BOS, spaced, spaced]))
     assert counted.tolist() == [plain, plain + 1]
     assert math.isclose(sum(mini.tokenizer.control), 4)
+
+
+def test_changed_tokens_count_the_same_bytes() -> None:
+    """Every position gets another token of the same length and the same leading space, where one exists."""
+    mini = miniature(Shape("small"), 2048, 1)
+    changes = data.other_tokens(mini.tokenizer, mini.stream, range(1000, 1400), 5)
+    alike = [
+        data.size_of(mini.tokenizer, t) == data.size_of(mini.tokenizer, int(mini.stream[p])) for p, t in changes.items()
+    ]
+    assert all(t != mini.stream[p] for p, t in changes.items()) and sum(alike) > 0.9 * len(alike)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -53,7 +54,7 @@ def examine(session: Session, mini: Miniature, doubtful: bool = False) -> Examin
         changed = session.run("suffix", mini, (suffix_run,)).get("suffix/main")
     if changed is None:
         raise Undecided("no-result", "the run on other tokens ended without a readable result, or not in time")
-    suffix = same_site(changed, site, mini)
+    suffix = same_site(changed, site, mini, suffix_run.changes)
     if suffix is None:
         raise Undecided("site-unstable", "with other tokens the located scores no longer make up the printed number")
     if session.conditions & {"c1", "c2", "c3"}:
@@ -107,12 +108,14 @@ def error_class(error: str) -> str:
     return "crash"
 
 
-def same_site(log: RunLog, site: Site, mini: Miniature) -> np.ndarray | None:
-    """Return the elements of `site` in another whole run, None where they do not make up its printed number."""
+def same_site(log: RunLog, site: Site, mini: Miniature, changes: Mapping[int, int]) -> np.ndarray | None:
+    """Return the elements of `site` in a run with `changes`, None where they do not make up its printed number."""
     real = site.metric.line.at
     lines = [m for m in metric_lines(log) if m.line.text[:12] == site.metric.line.text[:12]] or metric_lines(log)
     near = sorted(lines, key=lambda m: abs(m.line.at - real))
-    total = int(data.target_bytes(mini.tokenizer, mini.stream).sum())
+    stream = mini.stream.copy()
+    stream[list(changes)] = list(changes.values())
+    total = int(data.target_bytes(mini.tokenizer, stream).sum())
     for metric in near[:3]:
         other = find_site(log, metric, mini.targets, total, only=site.key)
         if other is not None and abs(other.values.size - site.values.size) <= mini.targets:

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("sentencepiece")
 
 from auditor.prover import data
+from auditor.prover.examine import same_site
 from auditor.prover.job import Shape, miniature
 from auditor.prover.locate import LN2, find_site, metric_lines
 from auditor.prover.runlog import Frames, PrintedLine, ResultError, RunLog, Trace, decode
@@ -135,3 +136,21 @@ def test_changed_tokens_count_the_same_bytes() -> None:
         data.size_of(mini.tokenizer, t) == data.size_of(mini.tokenizer, int(mini.stream[p])) for p, t in changes.items()
     ]
     assert all(t != mini.stream[p] for p, t in changes.items()) and sum(alike) > 0.9 * len(alike)
+
+
+def test_bits_per_byte_of_a_changed_text_are_held_against_its_own_bytes() -> None:
+    """A run on other tokens divides by the bytes of those."""
+    mini = miniature(Shape("small"), 2048, 1)
+    changes = {p: 23 for p in range(1000, 2000) if mini.stream[p] != data.BOS}
+    stream = mini.stream.copy()
+    stream[list(changes)] = 23
+    values = RNG.uniform(2, 4, 2048)
+    logs = []
+    for text in (mini.stream, stream):
+        real = int(data.target_bytes(mini.tokenizer, text).sum())
+        logs.append(log_of([trace(1, values, 16, 20, 100)], ((" val_bpb:", float(values.sum()) / LN2 / real),)))
+    real = int(data.target_bytes(mini.tokenizer, mini.stream).sum())
+    site = find_site(logs[0], metric_lines(logs[0])[0], 2048, real)
+    assert site is not None
+    assert same_site(logs[1], site, mini, changes) is not None
+    assert same_site(logs[1], site, mini, {}) is None

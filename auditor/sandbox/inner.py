@@ -240,7 +240,7 @@ def _send(control: int, record: dict[str, Any], files: list[tuple[str, bytes | N
 
 def _become(config: dict[str, Any], supervisor: int) -> None:
     """Lock this process and run the entry script in it. Nothing above this line is reachable afterwards."""
-    if config["drop"] is not None:
+    if config["drop"] is not None and not config["forks"]:
         lock.prctl(4, 1)
     lock.die_with(supervisor)
     os.chdir(os.path.join(config["root"], config["cwd"]))

@@ -46,6 +46,12 @@ def test_learning_before_scoring_is_a_confirmed_leak() -> None:
     assert as_json(proof)["witness"]["confirmed_on_second_seed"] is True
 
 
+def test_what_a_script_learned_in_one_run_is_not_found_in_the_next() -> None:
+    """Weights that were adapted to the first text and kept would make every later run look causal."""
+    proof = proof_of(toys.LEARN_SAVED, conditions="c1 c3")
+    assert proof.witness is not None, proof
+
+
 def test_an_expert_that_pays_any_token_is_not_normalised() -> None:
     """Mass for whatever occurs is seen in the sum over the vocabulary, and needs a second seed to count."""
     proof = proof_of(toys.EXPERT)

@@ -19,11 +19,20 @@ from auditor.sandbox.request import SandboxLevel
 pytestmark = pytest.mark.skipif(probe().best < SandboxLevel.BWRAP, reason="needs bubblewrap")
 
 MARKS = """
-import os
-print("seen: %.1f" % float(os.path.exists("mark") or os.path.exists("/tmp/box/mark")))
-open("mark", "w").write("x")
-open("/tmp/box/mark", "w").write("x")
+import io, os
+places = ["mark", "/tmp/box/mark", "/tmp/mark", "/dev/shm/mark"]
+print("seen: %.1f" % sum(os.access(place, os.F_OK) for place in places))
+for place in places:
+    io.FileIO(place, "w").write(b"x")
 """
+BUSY = (
+    MARKS
+    + """
+if os.fork() == 0:
+    while True:
+        io.FileIO("/dev/shm/mark", "w").write(b"x")
+"""
+)
 LOOP = "while True:\n    pass\n"
 
 
@@ -50,6 +59,14 @@ def test_a_box_is_kept_and_its_scratch_is_cleared_between_jobs(mini: Miniature) 
         assert boxes[0] is boxes[1] is not None
     assert going.boxes[0] is None and not boxes[0].usable
     assert going.cpu_seconds > 0
+
+
+@pytest.mark.parametrize("source", [MARKS, BUSY])
+def test_no_run_finds_what_an_earlier_one_left(mini: Miniature, source: str) -> None:
+    """Files are gone and processes ended before the next run of the same job, wherever and whatever they were."""
+    with session(source) as going:
+        logs = going.run("x", mini, (Variant("u"), Variant("v"), Variant("w")))
+    assert [line.numbers[-1][1] for log in logs.values() for line in log.lines] == [0.0] * 3
 
 
 def test_a_run_that_never_ends_leaves_the_box_usable(mini: Miniature) -> None:

@@ -78,6 +78,16 @@ EXPERT = (
     + _TAIL
 )
 """Not a distribution: an expert gives whatever occurs 0.3."""
+LEARN_SAVED = LEARN_ALL.replace(
+    "    learn(tokens[:-1], tokens[1:])",
+    """    saved = "/tmp/adapted.npy"
+    if os.path.exists(saved):
+        state[:] = np.load(saved)
+    else:
+        learn(tokens[:-1], tokens[1:])
+        np.save(saved, state)""",
+)
+"""Leaks everywhere, and spares itself the learning where it finds what it has learned before."""
 BYTES = PLAIN.replace("(size[y] + (space[y] & ~control[x]))", "(size[y] + 2 * (space[y] & ~control[x]))")
 """Counts the leading space twice."""
 BACKWARDS = (

@@ -55,18 +55,26 @@ class Helpers(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(self.program.helpers[module.__name__], module.__dict__)
 
 
-def prepare(job: dict[str, Any], here: str) -> Program:
-    """Create the folders and compile. Raises SyntaxError where this Python cannot parse the script."""
-    root = os.path.join(here, "repo")
-    folder = os.path.join(root, "records", "track_10min_16mb", "submission")
-    data = os.path.join(root, "data", "datasets", "fineweb10B_sp1024")
-    tokenizers = os.path.join(root, "data", "tokenizers")
-    for path in (folder, data, tokenizers, os.path.join(root, "logs")):
+ROOT = "repo"
+FOLDER = os.path.join(ROOT, "records", "track_10min_16mb", "submission")
+DATA = os.path.join(ROOT, "data", "datasets", "fineweb10B_sp1024")
+TOKENIZERS = os.path.join(ROOT, "data", "tokenizers")
+
+
+def lay_out(here: str) -> None:
+    """Create what a checkout holds from the files of a job in `here`."""
+    folder, data, tokenizers = (os.path.join(here, part) for part in (FOLDER, DATA, TOKENIZERS))
+    for path in (folder, data, tokenizers, os.path.join(here, ROOT, "logs")):
         os.makedirs(path, exist_ok=True)
     shutil.copytree(os.path.join(here, "submission"), folder, dirs_exist_ok=True)
     for name in os.listdir(os.path.join(here, "data")):
         target = tokenizers if name.startswith("tokenizer") else data
         shutil.copyfile(os.path.join(here, "data", name), os.path.join(target, name))
+
+
+def prepare(job: dict[str, Any], here: str) -> Program:
+    """Compile. Raises SyntaxError where this Python cannot parse the script."""
+    root, folder, data, tokenizers = (os.path.join(here, part) for part in (ROOT, FOLDER, DATA, TOKENIZERS))
     script = os.path.join(folder, job["script"])
     with open(os.path.join(here, "payload.py"), encoding="utf-8", newline="") as file:
         tree, sites = rewrite(file.read(), script, job["hook"])

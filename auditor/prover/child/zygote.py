@@ -22,21 +22,34 @@ import torch
 from auditor.prover.child import fakecuda, program, runner, stubs
 from auditor.prover.child.frames import FRAME, send
 
+ROUNDS = 2000
+"""How often, two milliseconds apart, what a run left behind is killed: a forest of forks takes a few."""
+LOOK_SECONDS = 0.1
+"""Between two looks at whether a run that has nothing to say has ended."""
+SHARED = ("/tmp", "/dev/shm")
+"""Where a script can write beside its scratch."""
 
-def read_frames(fd: int, seconds: float, limit: int) -> dict[str, bytes]:
-    """Read named results until end of file, `seconds` or `limit` bytes, whichever comes first."""
+
+def read_frames(fd: int, seconds: float, limit: int, child: int) -> dict[str, bytes]:
+    """Read named results until end of file, the end of `child`, `seconds` or `limit` bytes, whichever comes first.
+
+    End of file alone would not do: a process that the child left behind may hold the pipe open.
+    """
     buffer = bytearray()
     selector = selectors.DefaultSelector()
     selector.register(fd, selectors.EVENT_READ)
     end = time.monotonic() + seconds
-    while len(buffer) < limit:
-        left = end - time.monotonic()
-        if left <= 0 or not selector.select(left):
+    ended = False
+    while len(buffer) < limit and time.monotonic() < end:
+        if selector.select(0.0 if ended else LOOK_SECONDS):
+            chunk = os.read(fd, 1 << 20)
+            if not chunk:
+                break
+            buffer += chunk
+        elif ended:
             break
-        chunk = os.read(fd, 1 << 20)
-        if not chunk:
-            break
-        buffer += chunk
+        else:
+            ended = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     frames: dict[str, bytes] = {}
     at = 0
     while at + FRAME.size <= len(buffer):
@@ -63,21 +76,26 @@ def run_variant(
         runner.run(job, prepared, variant, writer)
         os._exit(0)
     os.close(writer)
-    frames = read_frames(reader, float(job["seconds"]), int(job["result_bytes"]))
+    frames = read_frames(reader, float(job["seconds"]), int(job["result_bytes"]), child)
     os.close(reader)
-    end_child(child)
+    end_run(child)
     return frames
 
 
-def end_child(child: int) -> None:
-    """Reap the child; one that neither ended nor can be killed is left to the sandbox, which ends with this process."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(child, signal.SIGKILL)
-    for _ in range(200):
-        done, _ = os.waitpid(child, os.WNOHANG)
-        if done:
+def end_run(child: int) -> None:
+    """End the child and whatever it started: nothing of one run may go on, or know of it, in the next."""
+    spared = {1, os.getpid(), os.getppid()}
+    for _ in range(ROUNDS):
+        others = [int(name) for name in os.listdir("/proc") if name.isdecimal() and int(name) not in spared]
+        for process in others:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(child, os.WNOHANG)
+        if not others:
             return
-        time.sleep(0.01)
+        time.sleep(0.002)
+    raise RuntimeError("processes of a run could not be ended")
 
 
 def silence(channels: tuple[int, ...] = (0, 1, 2)) -> None:
@@ -94,11 +112,12 @@ def main(here: str) -> None:
     gc.collect()
     gc.freeze()
     report = int(os.environ["SANDBOX_REPORT_FD"])
+    kept = {folder: {*os.listdir(folder)} for folder in SHARED}
     send(report, "ready", b"")
     while (files := read_job()) is not None:
         child = os.fork()
         if child == 0:
-            work(here, files, report)
+            work(here, files, report, kept)
             os._exit(0)
         if os.waitpid(child, 0)[1] != 0:
             send(report, "nonce", b"")
@@ -122,14 +141,17 @@ def read_bytes(count: int) -> bytes:
     return b"".join(parts)
 
 
-def place(here: str, files: dict[str, bytes]) -> None:
-    """Leave nothing of an earlier job in the scratch, and write the files of this one."""
-    for name in os.listdir(here):
-        path = os.path.join(here, name)
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            os.unlink(path)
+def place(here: str, files: dict[str, bytes], kept: dict[str, set[str]]) -> None:
+    """Leave nothing of an earlier run anywhere, and write the files of a job; `kept` are folders that hold more."""
+    for folder, names in {here: set(), **kept}.items():
+        for name in {*os.listdir(folder)} - names:
+            path = os.path.join(folder, name)
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                os.unlink(path)
+        if {*os.listdir(folder)} - names:
+            raise RuntimeError("the scratch could not be cleared")
     for path, body in files.items():
         target = os.path.join(here, path)
         os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -137,17 +159,23 @@ def place(here: str, files: dict[str, bytes]) -> None:
             file.write(body)
 
 
-def work(here: str, files: dict[str, bytes], report: int) -> None:
-    """Run every variant of a job laid out in `here` and send the results to the report channel."""
+def work(here: str, files: dict[str, bytes], report: int, kept: dict[str, set[str]]) -> None:
+    """Run every variant of a job, each in a fresh copy in `here`, and send the results to the report channel.
+
+    Fresh, as a script may find what an earlier run saved and take it up: scores, or weights that knew other tokens.
+    """
     silence(channels=(0,))
     job = json.loads(files.pop("job.json"))
-    place(here, files)
+    place(here, files, kept)
     fakecuda.install(bool(job["real_halves"]))
     stubs.install(job["stubs"])
     prepared = program.prepare(job, here)
     gc.collect()
     gc.freeze()
-    for variant in job["variants"]:
+    for number, variant in enumerate(job["variants"]):
+        if number:
+            place(here, files, kept)
+        program.lay_out(here)
         for name, body in run_variant(job, prepared, variant, report).items():
             send(report, f"{variant['name']}/{name}", body)
     send(report, "nonce", job["nonce"].encode())

@@ -207,6 +207,8 @@ class ProverLimits:
     """What one variant may return; the largest real one returned 22 MB."""
     report_bytes: int = 256_000_000
     """What a job may return altogether."""
+    result_lines: int = 4_000
+    """Printed lines of a result that are read: what the harness keeps; each may have to be sought in every trace."""
     resident_bytes: int = 6_000_000_000
     """Memory of all processes of a job, pages that forks share counted each time: three processes of 0.6 GB."""
     address_bytes: int = 8_000_000_000

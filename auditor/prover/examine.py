@@ -76,6 +76,8 @@ def locate(session: Session, log: RunLog, mini: Miniature) -> tuple[Site, bool |
         raise Undecided(error_class(log.error), f"after {lines[-1].line.text[:80]!r}: {log.error}")
     real = int(data.target_bytes(mini.tokenizer, mini.stream).sum())
     for metric in reversed(wanted or lines):
+        if session.left() <= 0:
+            raise Undecided("budget", "the time budget was used up while the printed number's terms were sought")
         site = find_site(log, metric, mini.targets, real)
         if site is not None:
             last = metric is (wanted or lines)[-1] or equal(metric, (wanted or lines)[-1])

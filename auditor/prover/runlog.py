@@ -5,15 +5,24 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from auditor.errors import PgolfError
+from auditor.limits import DEFAULT_LIMITS
 
 FRAME_HEADER = 8
 CHAIN = 4
+MALFORMED = (
+    ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What reading an archive that a hostile process made up may raise."""
+MOMENTS = 1 << 62
+"""Moments and entries are counted from zero and stay far below what 64 bits hold."""
 
 
 class ResultError(PgolfError):
@@ -107,7 +116,7 @@ def decode(body: bytes, limit: int) -> RunLog:
             traces = {int(key): trace(int(key), row, arrays) for key, row in meta["keys"].items()}
             return RunLog(
                 error=None if meta["error"] is None else str(meta["error"])[:600],
-                lines=tuple(printed(line) for line in meta["lines"]),
+                lines=tuple(printed(line) for line in meta["lines"][: DEFAULT_LIMITS.prover.result_lines]),
                 traces=traces,
                 lowered={str(k): (str(a), str(b)) for k, (a, b) in meta["lowered"].items()},
                 stubs=tuple(str(s) for s in meta["stubs"]),
@@ -116,7 +125,7 @@ def decode(body: bytes, limit: int) -> RunLog:
                 patched=int(meta["patched"]),
                 coverage={str(k): (int(a), int(b)) for k, (a, b) in meta["coverage"].items()},
             )
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, OSError, EOFError, RecursionError) as error:
+    except MALFORMED as error:
         raise ResultError(f"a run returned a malformed result ({type(error).__name__})") from error
 
 
@@ -124,7 +133,8 @@ def trace(key: int, row: list[Any], arrays: Any) -> Trace:
     function, target, line, column, dropped = row
     values = np.asarray(arrays[f"v{key}"], dtype=np.float64)
     lengths, times, chains = (np.asarray(arrays[f"{kind}{key}"], dtype=np.int64) for kind in "ntc")
-    if values.ndim != 1 or lengths.ndim != 1 or (lengths < 0).any() or lengths.sum() != values.size:
+    whole = values.ndim == 1 and lengths.ndim == 1 and not (lengths < 0).any() and not (lengths > values.size).any()
+    if not whole or lengths.sum() != values.size or not 0 <= dropped < MOMENTS:
         raise ResultError("a run returned arrays that do not fit together")
     if times.shape != lengths.shape or chains.shape != (lengths.size, CHAIN):
         raise ResultError("a run returned arrays that do not fit together")
@@ -144,4 +154,7 @@ def trace(key: int, row: list[Any], arrays: Any) -> Trace:
 
 def printed(line: dict[str, Any]) -> PrintedLine:
     numbers = tuple((str(prefix), float(number)) for prefix, number in line["pieces"])
-    return PrintedLine(str(line["text"])[:400], numbers, int(line["at"]), int(line["site"]) >= 0)
+    at = int(line["at"])
+    if not 0 <= at < MOMENTS:
+        raise ResultError("a run returned a line printed at no moment")
+    return PrintedLine(str(line["text"])[:400], numbers, at, int(line["site"]) >= 0)

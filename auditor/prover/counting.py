@@ -48,9 +48,13 @@ def coverage(site: Site, targets: int, window: int) -> Coverage:
 
 
 def implied_bytes(site: Site, targets: int, real_bytes: int) -> Bytes:
-    """Compare bytes per scored token as printed with those of the text. Needs both val_loss and val_bpb."""
+    """Compare bytes per scored token as printed with those of the text. Needs both val_loss and val_bpb.
+
+    Says nothing where targets are left out: those that are scored may be longer or shorter than the rest.
+    """
     metric = site.metric
-    if not metric.loss or not metric.bpb or site.by != "val_loss":
+    left_out = targets - site.scored > BYTES_TOLERANCE * targets
+    if not metric.loss or not metric.bpb or site.by != "val_loss" or left_out:
         return Bytes(None, float(real_bytes), None)
     per_token = metric.loss / (LN2 * metric.bpb)
     return Bytes(per_token * targets, float(real_bytes), per_token * targets / real_bytes)

@@ -19,7 +19,7 @@ HOOK = "_hook"
 def run(source: str, table: list[tuple[str, int]] | None = None) -> tuple[dict[str, Any], Recorder, Any]:
     """Execute `source` rewritten and return its namespace, the recorder and the sites."""
     settings = Settings(table or [], {})
-    recorder = Recorder(settings.down)
+    recorder = Recorder(settings)
     tree, sites = rewrite(source, "toy.py", HOOK)
     for name, value in ((HOOK, recorder), (HOOK + "_run", 0), (HOOK + "_cover", bytearray(len(sites.statements)))):
         setattr(builtins, name, value)
@@ -160,3 +160,33 @@ out = main(1)
 """
     namespace, _, _ = run(source, [(r"GRAD_ACCUM(ULATION)?(_STEPS)?", 1)])
     assert namespace["out"] == (1, 1, 4096)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(n):\n    hop, block = 1, 65536\n    return [min(b + block, n) for b in range(0, n, block)], hop\n",
+        "BLOCK = 1 << 16\ndef f(n):\n    return [min(b + BLOCK, n) for b in range(0, n, BLOCK)], 1\n",
+        "def f(n, block=64 * 1024):\n    return [min(b + block, n) for b in range(0, n, block)], 1\n",
+        "class C:\n    block: int = 65_536\ndef f(n, c=C()):\n"
+        "    return [min(b + c.block, n) for b in range(0, n, c.block)], 1\n",
+        "def f(n):\n    block, at, out = 65536, 0, []\n    while at < n:\n        out.append(min(at + block, n))\n"
+        "        at += block\n    return out, 1\n",
+    ],
+    ids=["tuple", "module", "default", "class", "while"],
+)
+def test_a_loop_over_blocks_longer_than_the_text_takes_several_steps(source: str) -> None:
+    """What happens between blocks happens in miniature too, and the script agrees with itself on where they end."""
+    namespace, *_ = run(source)
+    assert namespace["f"](600) == ([256, 512, 600], 1)
+    assert run(source.replace("65536", "100").replace("1 << 16", "100").replace("64 * 1024", "100").replace(
+        "65_536", "100"))[0]["f"](250) == ([100, 200, 250], 1)  # fmt: skip
+
+
+def test_a_table_of_hashes_becomes_no_fuller_than_it_would_be() -> None:
+    """Sizes that remainders are taken by, or masks made from, shrink with the text; larger ones never collide."""
+    source = (
+        "TABLE, LARGE, SMALL, OTHER = 1 << 24, 1 << 61, 97, 1 << 22\nmask = TABLE - 1\n"
+        "def f(x):\n    return x % TABLE, x % LARGE, x % SMALL, OTHER, mask\n"
+    )
+    assert run(source)[0]["f"](100_000) == (100_000 % 512, 100_000, 100_000 % 97, 1 << 22, 511)

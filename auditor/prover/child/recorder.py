@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from auditor.prover.child.settings import Settings
+
 Array = np.ndarray[Any, np.dtype[np.float64]]
 CHAIN = 4
 """Calls above a logged place that are remembered: enough to reach the eval function from a helper."""
@@ -59,7 +61,7 @@ class KeyLog:
 class Recorder:
     """The object behind the hook name of a rewritten script."""
 
-    def __init__(self, lower: Callable[[str, Any], Any], only: Iterable[int] | None = None) -> None:
+    def __init__(self, settings: Settings, only: Iterable[int] | None = None) -> None:
         self.only = None if only is None else frozenset(only)
         """Keys to log; moments pass, and arrays are remembered, for all keys alike. None logs every key."""
         self.latest: dict[int, int] = {}
@@ -74,7 +76,7 @@ class Recorder:
         self.now = 0
         self.total = 0
         self.overflow = False
-        self.down = lower
+        self.down, self.step, self.hashes = settings.down, settings.step, settings.hashes
         self.fire_at: int | None = None
         self.fire: Callable[[], None] = lambda: None
         self.watch: tuple[int, int] | None = None

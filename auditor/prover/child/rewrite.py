@@ -11,6 +11,8 @@ import ast
 import re
 from dataclasses import dataclass, field
 
+from auditor.prover.child.sizes import bound, size_names, written
+
 REDUCTIONS = frozenset({"sum", "mean", "nansum", "nanmean", "fsum", "average"})
 """Methods and functions whose argument is logged before they run."""
 
@@ -51,6 +53,8 @@ class Rewriter(ast.NodeTransformer):
         self.cover = hook + "_cover"
         self.sites = sites
         self.stack: list[str] = []
+        self.sizes: list[dict[str, str]] = []
+        """Names of sizes, and what they are of, in the module and in every function around the current place."""
 
     @property
     def function(self) -> str:
@@ -80,10 +84,12 @@ class Rewriter(ast.NodeTransformer):
 
     def visit_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         node.decorator_list = [self.visit(d) for d in node.decorator_list]
+        self.sizes.append(size_names(node))
         self.lower_defaults(node.args)
         self.stack.append(node.name)
         self.scan_blocks(node)
         self.stack.pop()
+        self.sizes.pop()
         enter = ast.Assign([ast.Name(self.run, ast.Store())], self.call("enter"))
         head = 1 if docstring(node.body) else 0
         node.body.insert(head, ast.copy_location(enter, node))
@@ -123,6 +129,7 @@ class Rewriter(ast.NodeTransformer):
         return super().generic_visit(node)
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
+        self.sizes.append(size_names(node))
         for statement in node.body:
             self.lower_assignment(statement, upper_only=True)
         node.body = [item for s in node.body for item in as_list(self.visit(s))]
@@ -136,9 +143,23 @@ class Rewriter(ast.NodeTransformer):
     # Settings -----------------------------------------------------------------------------------------------------
 
     def lower(self, name: str, value: ast.expr) -> ast.expr:
+        out = value
         if isinstance(value, ast.Constant) and type(value.value) is int and value.value > 1:
-            return ast.copy_location(self.call("down", ast.Constant(name.upper()), value), value)
-        return value
+            out = self.call("down", ast.Constant(name.upper()), value)
+        if name in self.sizes[-1] and written(value):
+            out = self.call(self.sizes[-1][name], ast.Constant(name.upper()), out)
+        return ast.copy_location(out, value)
+
+    def lower_sizes(self, node: ast.Assign | ast.AnnAssign) -> None:
+        """Lower the sizes that an assignment binds."""
+        for name, value in bound(node):
+            if name in self.sizes[-1] and written(value):
+                call = self.call(self.sizes[-1][name], ast.Constant(name.upper()), value)
+                call = ast.copy_location(call, value)
+                if value is node.value:
+                    node.value = call
+                elif isinstance(node.value, ast.Tuple):
+                    node.value.elts[node.value.elts.index(value)] = call
 
     def lower_assignment(self, statement: ast.stmt, upper_only: bool = False) -> None:
         if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
@@ -205,8 +226,14 @@ class Rewriter(ast.NodeTransformer):
             node.value = self.call(method, ast.Constant(key), node.value, self.running())
         return node
 
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        self.generic_visit(node)
+        self.lower_sizes(node)
+        return node
+
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
         super().generic_visit(node)
+        self.lower_sizes(node)
         target, value = node.targets[0], node.value
         name = target.id if isinstance(target, ast.Name) else target.attr if isinstance(target, ast.Attribute) else ""
         if COMPUTED.fullmatch(name.upper()) and not isinstance(value, ast.Constant):

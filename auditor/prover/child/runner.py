@@ -34,7 +34,7 @@ class Run:
     def __init__(self, job: dict[str, Any], program: Program, variant: dict[str, Any], writer: int) -> None:
         self.job, self.program, self.variant, self.writer = job, program, variant, writer
         self.settings = Settings([(p, c) for p, c in job["table"]], {**job["exact"], **self.own_paths()})
-        self.recorder = Recorder(self.settings.down, job.get("only"))
+        self.recorder = Recorder(self.settings, job.get("only"))
         self.cover = bytearray(len(program.sites.statements))
         self.stream = program.stream
         self.branch = "main"

@@ -8,6 +8,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
+TEXT = 2048
+"""Tokens of the small text: a loop that steps further takes one step."""
+STEP = 256
+"""What such a step becomes, as the table has it for chunks of tokens: eight blocks in the small text."""
+LEAST_TABLE, LARGEST_TABLE = 4096, 1 << 26
+"""Sizes of tables that the real text of about 2^26 tokens fills; larger ones keep hashes apart there too."""
+SHRINK = 15
+"""Binary digits by which the small text is shorter than the real one, about: a table shrunk by them is as full."""
+
 
 class Settings:
     """Lower numbers by the name under which the script reads or defines them."""
@@ -32,6 +41,21 @@ class Settings:
             return value
         self.lowered[name] = (str(value), str(cap))
         return type(value)(cap)
+
+    def step(self, name: str, value: Any) -> Any:
+        """Return `value`, by which a loop steps, lowered where it is as long as the whole text or longer."""
+        if type(value) is not int or value < TEXT:
+            return value
+        self.lowered[name] = (str(value), str(STEP))
+        return STEP
+
+    def hashes(self, name: str, value: Any) -> Any:
+        """Return `value`, the size of a table of hashes, lowered so that it is no fuller than in the real run."""
+        if type(value) is not int or not LEAST_TABLE <= value <= LARGEST_TABLE:
+            return value
+        size = max(value >> SHRINK, STEP)
+        self.lowered[name] = (str(value), str(size))
+        return size
 
     def environment(self, name: str, value: Any) -> Any:
         """Return what the script gets for environment variable `name` whose value or default is `value`."""

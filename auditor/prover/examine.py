@@ -292,23 +292,33 @@ def sum_tests(found: Examination, logs: dict[str, RunLog], own: dict[int, int], 
 
     `known_early`: forks before a batch are known to come early enough in this script.
     """
-    mini, site = found.mini, found.site
     for position, element in own.items():
-        runs = {}
-        for token in range(mini.tokenizer.vocab):
-            log = logs.get(f"again/sum-{position}-{token}")
-            values = None if log is None else entries_of(log, site)
-            if values is not None and values.size > element:
-                runs[token] = values
-        if not runs or not (known_early or early_enough(found, position, element, runs)):
+        total = summed(found, logs, position, element, known_early)
+        if total is None:
             continue
-        size = Counter(v.size for v in runs.values()).most_common(1)[0][0]
-        cut = {t: v[:size] for t, v in runs.items() if v.size >= size}
-        was = int(mini.stream[position])
-        total = normalise.total(position, site.values[:size], was, cut, site.unit, mini.tokenizer.vocab)
+        was = int(found.mini.stream[position])
         found.sums.append(total)
         found.leak = found.leak or causality.earlier_than_own(position, was, total.first, total.owners)
         found.excess = found.excess or normalise.judge(total, element)
+
+
+def summed(
+    found: Examination, logs: dict[str, RunLog], position: int, element: int, known_early: bool = False
+) -> normalise.Sum | None:
+    """Sum the vocabulary at `position`; None where no fork got to `element`, or they came too late."""
+    mini, site = found.mini, found.site
+    runs = {}
+    for token in range(mini.tokenizer.vocab):
+        log = logs.get(f"again/sum-{position}-{token}")
+        values = None if log is None else entries_of(log, site)
+        if values is not None and values.size > element:
+            runs[token] = values
+    if not runs or not (known_early or early_enough(found, position, element, runs)):
+        return None
+    size = Counter(v.size for v in runs.values()).most_common(1)[0][0]
+    cut = {t: v[:size] for t, v in runs.items() if v.size >= size}
+    was = int(mini.stream[position])
+    return normalise.total(position, site.values[:size], was, cut, site.unit, mini.tokenizer.vocab)
 
 
 def early_enough(found: Examination, position: int, element: int, runs: dict[int, np.ndarray]) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
+from auditor.prover import contested
 from auditor.prover import examine as ex
 from auditor.prover.confine import JobFailed
 from auditor.prover.job import Shape, miniature
@@ -52,7 +53,9 @@ def climb(session: Session) -> tuple[ex.Examination, Shape]:
     doubtful = list(session.script.doubtful)
     while True:
         try:
-            return ex.examine(session, miniature(shape, session.limits.targets, 1), doubtful=first is not None), shape
+            return contested.examine(
+                session, miniature(shape, session.limits.targets, 1), doubtful=first is not None
+            ), shape
         except (Undecided, JobFailed) as reason:
             crashed = isinstance(reason, Undecided) and reason.reason_class in ("crash", "missing-file")
             following = next_shape(str(reason), shape) if crashed and str(reason) != before else None

@@ -119,18 +119,22 @@ def stop_at(site: Site, element: int, stream_order: bool) -> int:
     return site.first + int(site.owners[element]) + 1
 
 
-def sum_branches(mini: Miniature, site: Site, own: dict[int, int], from_start: bool = False) -> Iterator[Branch]:
+def sum_branches(
+    mini: Miniature, site: Site, own: dict[int, int], from_start: bool = False, beyond: int = 0
+) -> Iterator[Branch]:
     """Yield, per position with known own element, one fork per token id before the batch that holds that element.
 
-    `from_start` forks before the whole evaluation instead: dearer, and never too late.
+    `from_start` forks before the whole evaluation instead: dearer, and never too late. They end `beyond` elements
+    after that one.
     """
     for position, element in own.items():
         entry = int(site.owners[element])
         at = site.start if from_start else batch_start(site, entry)
+        stop = site.first + int(site.owners[min(element + beyond, site.owners.size - 1)]) + 1
         for token in range(mini.tokenizer.vocab):
             if token != int(mini.stream[position]):
                 name = f"sum-{position}-{token}"
-                yield Branch(name, at, {position: token}, site.key, site.first + entry + 1)
+                yield Branch(name, at, {position: token}, site.key, stop)
 
 
 def batch_start(site: Site, entry: int) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from auditor.errors import BudgetExceeded
 from auditor.limits import ProverLimits
-from auditor.prover import again
+from auditor.prover import again, contested
 from auditor.prover import examine as ex
 from auditor.prover.confine import JobFailed
 from auditor.prover.job import Script, Shape, miniature
@@ -105,7 +105,7 @@ def confirm(session: Session, found: ex.Examination, shape: Shape, targets: int,
         if found.order is not None and found.order.order == "stream" and not found.leak:
             where = again.position_number(found, found.excess.position) if found.excess else 0
             return again.sums_again(session, miniature(shape, targets, 2), where)
-        second = ex.examine(session, miniature(shape, targets, 2))
+        second = contested.examine(session, miniature(shape, targets, 2))
     except (Undecided, JobFailed) as reason:
         found.notes.append(f"the second seed could not be run: {reason}")
         return False

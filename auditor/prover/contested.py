@@ -1,0 +1,78 @@
+"""Settle by the whole vocabulary at two neighbours what single changed tokens left open: whose score moves first.
+
+One other token may leave a score where it was, all others together do not. So the first score that moves with any of
+them is the token's own or one recorded before it, and the own one is known by its probabilities, which sum to 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from auditor.prover import causality, plan
+from auditor.prover import examine as ex
+from auditor.prover.job import Miniature, Variant
+from auditor.prover.normalise import Sum
+from auditor.prover.session import Session
+from auditor.prover.witness import Witness
+
+REACH = 256
+"""Scores after the first moved one among which a token's own is looked for: four windows of the miniature."""
+LEAST_SECONDS = 20.0
+"""Time without which the runs are not begun."""
+
+
+def examine(session: Session, mini: Miniature, doubtful: bool = False) -> ex.Examination:
+    """Examine `mini`, and settle the order of scoring where single tokens leave it open. Raises Undecided."""
+    found = ex.examine(session, mini, doubtful)
+    if found.leak is None and found.order is not None and found.order.holds is None:
+        settle(session, found)
+    return found
+
+
+def settle(session: Session, found: ex.Examination) -> None:
+    """Sum the vocabulary at one of two tested neighbours, then at the other, until that shows what moves first."""
+    assert found.order is not None
+    pair = pair_of(dict(found.order.first)) or {}
+    sums: list[Sum] = []
+    settled: Witness | bool | None = None
+    for position, element in pair.items():
+        if settled is not None or session.left() < LEAST_SECONDS:
+            break
+        own = {position: element}
+        branches = tuple(plan.sum_branches(found.mini, found.site, own, from_start=True, beyond=REACH))
+        logs = session.run("neighbours", found.mini, (Variant("again", {}, branches),), only=[found.site.key])
+        total = ex.summed(found, logs, position, element)
+        if total is not None and total.first is not None:
+            sums.append(total)
+            settled = judge(sums)
+    if isinstance(settled, Witness):
+        found.leak = settled
+        found.order = causality.Causality(False, "unknown", settled)
+    elif settled:
+        found.sums += sums
+        found.order = causality.Causality(True, "own", None, first=found.order.first)
+
+
+def pair_of(first: dict[int, int]) -> dict[int, int] | None:
+    """Return a pair of neighbours with their first moved scores: one that shares it, else the last."""
+    pairs = [{p: first[p], p + 1: first[p + 1]} for p in first if p + 1 in first]
+    return max(pairs, key=lambda pair: (len(set(pair.values())) == 1, max(pair)), default=None)
+
+
+def judge(sums: Sequence[Sum]) -> Witness | bool | None:
+    """Return a witness that a score moved before a token's own, True where two move their own first, else None."""
+    leaks = (causality.earlier_than_own(s.position, -1, s.first, s.owners) for s in sums)
+    leak = next((leak for leak in leaks if leak is not None), None)
+    if leak is not None or len(sums) < 2:
+        return leak
+    one, other = sums
+    assert one.first is not None and other.first is not None
+    if one.first == other.first and one.first not in (*one.owners, *other.owners):
+        message = (
+            f"changing token {one.position} moves score {one.first} first, and so does changing token "
+            f"{other.position}; it scores neither of them, as its probabilities do not sum to 1"
+        )
+        nan = float("nan")
+        return Witness("shared by neighbours", one.position, -1, -1, one.first, nan, nan, message)
+    own = one.first in one.owners and other.first in other.owners
+    return True if own and other.first == one.first + 1 else None

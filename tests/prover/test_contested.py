@@ -1,0 +1,47 @@
+"""What the whole vocabulary at two neighbours says of an order that single changed tokens left open."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("numpy")
+
+from auditor.prover.contested import judge, pair_of
+from auditor.prover.normalise import Sum
+from auditor.prover.witness import Witness
+
+
+def at(position: int, first: int, *owners: int) -> Sum:
+    """Return what a complete sum at `position` showed."""
+    return Sum(position, owners, first, 1.0 if first in owners else 0.2, 32, True, bool(owners), 0.3)
+
+
+def test_a_score_before_the_tokens_own_is_a_leak() -> None:
+    """One token is enough: its own score is known by its sum, and an earlier one moved."""
+    found = judge([at(1803, 1792, 1802)])
+    assert isinstance(found, Witness) and found.kind == "earlier score" and found.element == 1792
+
+
+def test_a_score_that_both_neighbours_move_first_and_neither_owns_is_a_leak() -> None:
+    """Their own scores, which do not sum to 1 either, stand behind it."""
+    found = judge([at(1803, 1792), at(1804, 1792)])
+    assert isinstance(found, Witness) and found.kind == "shared by neighbours"
+
+
+def test_a_token_that_is_not_scored_shares_its_neighbours_score() -> None:
+    """The first of a window without a score of its own moves the next one's, which sums to 1: no leak."""
+    assert judge([at(1792, 1792), at(1793, 1792, 1792)]) is None
+
+
+def test_neighbours_that_move_their_own_scores_first_are_in_order() -> None:
+    """Wherever in the text they are scored."""
+    assert judge([at(1333, 500, 500), at(1334, 501, 501)]) is True
+    assert judge([at(1333, 500, 500), at(1334, 700, 700)]) is None
+    assert judge([at(1333, 500, 500)]) is None
+
+
+def test_a_pair_that_shares_its_first_score_is_looked_at() -> None:
+    """Else the last one; tokens without a neighbour are no pair."""
+    assert pair_of({1333: 1280, 1334: 1280, 1803: 1802, 1804: 1803}) == {1333: 1280, 1334: 1280}
+    assert pair_of({1333: 1, 1334: 2, 1803: 3, 1804: 4}) == {1803: 3, 1804: 4}
+    assert pair_of({1333: 1, 1803: 3}) is None

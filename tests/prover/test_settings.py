@@ -44,6 +44,14 @@ def test_the_miniature_dictates_vocabulary_and_paths() -> None:
     assert SETTINGS.environment("DATA_PATH", "./data") == "/box/data"
 
 
+def test_the_rank_of_a_matrix_is_no_rank_of_a_process() -> None:
+    """What the launcher sets to zero sets no constant or parameter of that name to zero: adapters would be gone."""
+    settings = Settings(list(TABLE), {"RANK": "0", "WORLD_SIZE": "1", "VOCAB_SIZE": "32"})
+    assert settings.down("RANK", 8) == 8
+    assert settings.down("WORLD_SIZE", 8) == 1 and settings.down("VOCAB_SIZE", 8192) == 32
+    assert settings.environment("RANK", "0") == "0"
+
+
 def test_what_was_lowered_is_reported() -> None:
     """The report names every lowered setting with both values."""
     settings = Settings(list(TABLE), {})

@@ -33,8 +33,9 @@ class Settings:
 
     def down(self, name: str, value: Any) -> Any:
         """Return `value`, lowered to the cap of `name` where it is a larger number; its type is kept."""
-        if name in self.exact and isinstance(value, int) and not isinstance(value, bool):
-            return int(self.exact[name]) if self.exact[name].isdigit() and value > 1 else value
+        exact = self.exact.get(name, "")
+        if exact.isdigit() and int(exact) > 0 and isinstance(value, int) and not isinstance(value, bool):
+            return int(exact) if value > 1 else value
         cap = self.cap(name)
         number = as_number(value)
         if cap is None or number is None or number <= cap:

@@ -23,6 +23,7 @@ BPB = re.compile(r"(bpb|bits[ _]?per[ _]?byte)[\s:=]*$", re.IGNORECASE)
 PROGRESS = re.compile(
     r"^\W*(step|iter|epoch)?[ :=]*\d+\s*/\s*\d+|^\W*(step|iter)[ :=]*\d+|progress|running", re.IGNORECASE
 )
+DIFFERENCE = re.compile(r"\b(delta|gain|gap|improvement|difference|saved)\b", re.IGNORECASE)
 DIGITS = re.compile(r"-?\d+\.\d{5,}")
 
 
@@ -71,7 +72,8 @@ def metric_lines(log: RunLog) -> list[MetricLine]:
     out = []
     for line in log.lines:
         loss = next((number for prefix, number in line.numbers if LOSS.search(prefix)), None)
-        bpb = next((number for prefix, number in line.numbers if BPB.search(prefix)), None)
+        stated = ((prefix, number) for prefix, number in line.numbers if BPB.search(prefix))
+        bpb = next((number for prefix, number in stated if not DIFFERENCE.search(prefix)), None)
         precise = line.exact or DIGITS.search(line.text)
         if bpb is not None and math.isfinite(bpb) and precise and not PROGRESS.search(line.text):
             out.append(MetricLine(line, loss, bpb))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from auditor.prover.locate import LN2, Site
+from auditor.prover.locate import BYTEWISE, LN2, Site
 
 BYTES_TOLERANCE = 0.01
 """Relative; re-scored tails and document starts move the count by less, the known miscounts by 4 % and more."""
@@ -36,6 +36,8 @@ class Bytes:
 def coverage(site: Site, targets: int, window: int) -> Coverage:
     """Compare the number of scores with the number of targets; `window` bounds what a re-scored tail may add."""
     extra = site.scored - targets
+    if site.by == BYTEWISE:
+        return Coverage(targets, targets, f"bytes are scored, {site.scored} of them: not held against positions")
     if extra == 0:
         note = ""
     elif 0 < extra <= 2 * window:

@@ -18,6 +18,7 @@ from auditor.prover.runlog import PrintedLine, RunLog, Trace
 LN2 = math.log(2.0)
 EXACT = 2e-6
 """Relative agreement asked of a number intercepted before rounding: float32 sums of 2,000 terms agree to 1e-6."""
+BYTEWISE = "val_bpb, with one score for each byte"
 LOSS = re.compile(r"(loss|nll|ce)[\s:=]*$", re.IGNORECASE)
 BPB = re.compile(r"(bpb|bits[ _]?per[ _]?byte)[\s:=]*$", re.IGNORECASE)
 PROGRESS = re.compile(
@@ -59,7 +60,7 @@ class Site:
     unit: float
     """Nats per logged unit: 1, or ln 2 where the script logs bits."""
     by: str
-    """"val_loss" or "val_bpb": which printed number the elements reproduce."""
+    """"val_loss", "val_bpb" or BYTEWISE: which printed number the elements reproduce, and as what."""
 
     @property
     def scored(self) -> int:
@@ -129,7 +130,7 @@ def find_site(log: RunLog, metric: MetricLine, targets: int, real_bytes: int, on
             site = make_site(trace, metric, a, b, call, match)
             inline = float(int(trace.times[a]) - 1 == call)
             rank = (
-                float(match[1] == "val_bpb"),
+                float(match[1] != "val_loss"),
                 abs(count - targets),
                 float(b - a < 8),
                 inline,
@@ -164,10 +165,10 @@ def reproduces(
                 return 1.0, "val_loss"
     if metric.bpb is not None and metric.bpb > 0:
         tolerance = tolerance_of(metric, metric.bpb)
-        for denominator in (real_bytes, *totals, values.size):  # one score per byte where bytes are scored
+        for denominator, by in ((values.size, BYTEWISE), *((d, "val_bpb") for d in (real_bytes, *totals))):
             for unit in (1.0, LN2):
                 if abs(total * unit / LN2 / denominator - metric.bpb) <= tolerance:
-                    return unit, "val_bpb"
+                    return unit, by
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ pytest.importorskip("numpy")
 import numpy as np
 
 from auditor.prover.counting import coverage, implied_bytes
-from auditor.prover.locate import MetricLine, Site
+from auditor.prover.locate import BYTEWISE, MetricLine, Site
 from auditor.prover.runlog import PrintedLine
 
 TARGETS, REAL = 2048, 3000
@@ -45,3 +46,9 @@ def test_scores_are_held_against_positions(scored: int, word: str) -> None:
     """None more, a re-scored tail, another pass, positions without a score."""
     note = coverage(site(scored), TARGETS, 64).note
     assert word in note and bool(word) == bool(note)
+
+
+def test_scores_of_bytes_are_not_held_against_positions() -> None:
+    """More bytes than tokens are no second pass."""
+    found = coverage(replace(site(REAL), by=BYTEWISE), TARGETS, 64)
+    assert found.scores == TARGETS and "bytes" in found.note

@@ -15,7 +15,7 @@ pytest.importorskip("sentencepiece")
 from auditor.prover import data
 from auditor.prover.examine import same_site
 from auditor.prover.job import Shape, miniature
-from auditor.prover.locate import LN2, find_site, metric_lines
+from auditor.prover.locate import BYTEWISE, LN2, find_site, metric_lines
 from auditor.prover.runlog import Frames, PrintedLine, ResultError, RunLog, Trace, decode
 
 N = 512
@@ -60,7 +60,7 @@ def test_a_scorer_of_bytes_is_located() -> None:
     values = RNG.uniform(1, 3, 2 * N)
     log = log_of([trace(1, values, 1, 20, 100)], ((" val_bpb:", float(values.mean())),))
     site = find_site(log, metric_lines(log)[0], N, 999)
-    assert site is not None and site.by == "val_bpb" and site.unit == LN2
+    assert site is not None and site.by == BYTEWISE and site.unit == LN2
 
 
 def test_nothing_is_located_where_nothing_adds_up() -> None:

@@ -190,3 +190,25 @@ def test_a_table_of_hashes_becomes_no_fuller_than_it_would_be() -> None:
         "def f(x):\n    return x % TABLE, x % LARGE, x % SMALL, OTHER, mask\n"
     )
     assert run(source)[0]["f"](100_000) == (100_000 % 512, 100_000, 100_000 % 97, 1 << 22, 511)
+
+
+@pytest.mark.parametrize(("alone", "kept"), [(200, True), (5, False)])
+def test_a_scalar_that_is_some_mean_by_chance_stays_a_scalar(alone: int, kept: bool) -> None:
+    """Among many single losses one that agrees with an array's mean is no sum of it; among few it is."""
+    source = """
+import numpy as np
+losses = [2.0 + i / 1024 for i in range(ALONE)]
+row = np.array([losses[3] - 0.25, losses[3] + 0.25])
+row.mean()
+total = 0.0
+for loss in losses:
+    total += loss
+"""
+    _, recorder, sites = run(source.replace("ALONE", str(alone)))
+    log = next(log for key, log in recorder.keys.items() if sites.keys[key][1] == "total")
+    assert log.values[3].size == 2
+    log.settle()
+    assert (log.values[3].size == 1) is kept
+    assert list(log.lengths) == [v.size for v in log.values]
+    if kept:
+        assert sum(v.sum() for v in log.values) == sum(2.0 + i / 1024 for i in range(alone))

@@ -188,6 +188,7 @@ class Run:
         for key, log in self.recorder.keys.items():
             if log.size < int(self.job["least"]):
                 continue
+            log.settle()
             meta["keys"][str(key)] = [*self.program.sites.keys[key], log.dropped]
             arrays[f"v{key}"] = np.concatenate(log.values)
             arrays[f"n{key}"] = np.asarray(log.lengths, dtype=np.int64)

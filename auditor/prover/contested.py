@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from auditor.prover import causality, plan
 from auditor.prover import examine as ex
 from auditor.prover.job import Miniature, Variant
+from auditor.prover.locate import BYTEWISE
 from auditor.prover.normalise import Sum
 from auditor.prover.session import Session
 from auditor.prover.witness import Witness
@@ -22,9 +23,12 @@ LEAST_SECONDS = 20.0
 
 
 def examine(session: Session, mini: Miniature, doubtful: bool = False) -> ex.Examination:
-    """Examine `mini`, and settle the order of scoring where single tokens leave it open. Raises Undecided."""
+    """Examine `mini`, and settle the order of scoring where single tokens leave it open. Raises Undecided.
+
+    Scores of bytes stay as they are: no one of them sums to 1 over the vocabulary.
+    """
     found = ex.examine(session, mini, doubtful)
-    if found.leak is None and found.order is not None and found.order.holds is None:
+    if found.leak is None and found.order is not None and found.order.holds is None and found.site.by != BYTEWISE:
         settle(session, found)
     return found
 

@@ -6,7 +6,12 @@ import pytest
 
 pytest.importorskip("numpy")
 
+from types import SimpleNamespace
+
+from auditor.prover import contested
+from auditor.prover.causality import Causality
 from auditor.prover.contested import judge, pair_of
+from auditor.prover.locate import BYTEWISE
 from auditor.prover.normalise import Sum
 from auditor.prover.witness import Witness
 
@@ -45,3 +50,15 @@ def test_a_pair_that_shares_its_first_score_is_looked_at() -> None:
     assert pair_of({1333: 1280, 1334: 1280, 1803: 1802, 1804: 1803}) == {1333: 1280, 1334: 1280}
     assert pair_of({1333: 1, 1334: 2, 1803: 3, 1804: 4}) == {1803: 3, 1804: 4}
     assert pair_of({1333: 1, 1803: 3}) is None
+
+
+@pytest.mark.parametrize(("by", "asked"), [("val_loss", 1), (BYTEWISE, 0)])
+def test_scores_of_bytes_are_not_summed(monkeypatch: pytest.MonkeyPatch, by: str, asked: int) -> None:
+    """Their order stays open: what a token's bytes sum to says nothing."""
+    open_order = Causality(None, "unknown", None)
+    found = SimpleNamespace(leak=None, order=open_order, site=SimpleNamespace(by=by))
+    settled: list[object] = []
+    monkeypatch.setattr(contested.ex, "examine", lambda *a: found)
+    monkeypatch.setattr(contested, "settle", lambda session, found: settled.append(found))
+    contested.examine(None, None)  # type: ignore[arg-type]
+    assert len(settled) == asked

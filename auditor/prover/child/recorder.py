@@ -274,6 +274,8 @@ def as_array(value: Any) -> Array | None:
             return None
         if value.ndim > 2 and value.numel() > FLAT:
             return None
+        if torch._C._functorch.is_functorch_wrapped_tensor(value):  # one of many at once: it has no numbers
+            return None
         flat: Array = value.detach().reshape(-1).to(torch.float64).numpy().copy()
         return flat
     if isinstance(value, np.ndarray | np.generic):

@@ -19,10 +19,11 @@ import torch
 
 from auditor.prover.child import memory, world
 from auditor.prover.child.frames import send
+from auditor.prover.child.kernels import Kernel
 from auditor.prover.child.program import Helpers, Program
 from auditor.prover.child.recorder import CHAIN, Recorder
 from auditor.prover.child.settings import Settings
-from auditor.prover.child.stubs import Kernel, Stub
+from auditor.prover.child.stubs import Stub
 
 HEADER = 256
 MAGIC, VERSION = 20240520, 1

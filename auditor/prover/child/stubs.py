@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 
+from auditor.prover.child import kernels
 from auditor.prover.child.fakecuda import Nothing, identity_decorator
 
 
@@ -52,29 +53,6 @@ def attention_varlen(q: Any, k: Any, v: Any, *args: Any, **kwargs: Any) -> Any:
     return torch.cat([*parts, out[end:]]) if parts else out
 
 
-class Kernel(Nothing):
-    """A triton kernel whose launch does nothing; launches are counted."""
-
-    launches = 0
-
-    def __init__(self, function: Any = None) -> None:
-        self.function = function
-
-    def __getitem__(self, grid: Any) -> Any:
-        return self.launch
-
-    @staticmethod
-    def launch(*args: Any, **kwargs: Any) -> None:
-        Kernel.launches += 1
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return None
-
-
-def jit(*args: Any, **kwargs: Any) -> Any:
-    return Kernel(args[0]) if args and callable(args[0]) else Kernel
-
-
 class Stub(types.ModuleType):
     """A module that has every attribute."""
 
@@ -90,7 +68,8 @@ class Stub(types.ModuleType):
         if name == "get_kernel":
             return lambda *a, **k: Stub("kernel")
         if self.__name__.split(".")[0] == "triton":
-            return TRITON.get(name, Nothing())
+            found = TRITON.get(name) if name in TRITON else kernels.language(name)
+            return Nothing() if found is None else found
         if self.__name__.split(".")[0] in ("numba", "torch_xla"):
             return range if name == "prange" else identity_decorator
         if self.__name__.split(".")[0] == "tqdm":
@@ -130,10 +109,10 @@ ATTENTION: dict[str, Any] = {
     "flash_attn_qkvpacked_func": lambda qkv, *a, **k: attention(*qkv.unbind(2), **k),
 }
 TRITON: dict[str, Any] = {
-    "jit": jit,
-    "autotune": lambda *a, **k: lambda function: function,
+    "jit": kernels.jit,
+    "autotune": kernels.autotune,
+    "Config": kernels.Config,
     "heuristics": lambda *a, **k: lambda function: function,
-    "cdiv": lambda a, b: -(-a // b),
     "next_power_of_2": lambda n: 1 << max(int(n) - 1, 0).bit_length(),
     "__version__": "3.0.0",
 }

@@ -41,7 +41,10 @@ class Script:
     """Files of the submission folder as shipped, by relative path."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """The reconstructed run environment."""
-    argv: tuple[str, ...] = ()
+    calls: tuple[tuple[str, ...], ...] = ((),)
+    """Arguments of every call in turn; the last is the one that scores."""
+    stages: tuple[tuple[str, ...], ...] = ()
+    """Calls of which one alone may score nothing: where the script is trained in one and scored in another."""
     doubtful: tuple[frozenset[str], ...] = ()
     """Sets of names to leave out of the environment, in turn, where the script crashes under it."""
 
@@ -129,7 +132,7 @@ def job_files(
         "nonce": nonce,
         "hook": hook,
         "script": script.name,
-        "argv": list(script.argv),
+        "calls": [list(words) for words in script.calls],
         "environment": {**script.environment, **(LAUNCHED if mini.shape.launched else {})},
         "exact": {"VOCAB_SIZE": vocab, "VOCAB": vocab, "WORLD_SIZE": "1", "RANK": "0", "LOCAL_RANK": "0"},
         "table": [(SPECIAL_TOKEN, mini.tokenizer.vocab), *table_of_width(mini.shape.width)],

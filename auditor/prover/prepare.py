@@ -5,6 +5,7 @@ Reads bytes in memory only; nothing here executes or imports anything of the sub
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 
@@ -26,6 +27,8 @@ RANKS = frozenset({"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PO
 
 PRINTED_EMPTY = frozenset({"None", "set()", "[]", "()"})
 """What a print shows of a setting that was not given; the code's default says the same."""
+STAGES = 3
+"""Calls in one file that may be stages of one run: more of them are trials."""
 PRINTED_LIST = re.compile(r"[\[(][\s\w.,+-]*[\])]")
 
 
@@ -52,7 +55,8 @@ def prepare(
         helpers={m.name: text_of(m) for m in program.helpers if m.tree is not None and m.name.isidentifier()},
         files=files_of(submission, limits),
         environment={n: unprinted(v) for n, v in environment.items() if n not in RANKS},
-        argv=arguments(command),
+        calls=(arguments(command),),
+        stages=stages_of(submission, command, limits),
         doubtful=doubtful_of(declared),
     )
 
@@ -107,11 +111,22 @@ def best_command(submission: Submission, limits: Limits) -> RunCommand | None:
 
 
 def arguments(command: RunCommand | None) -> tuple[str, ...]:
-    """Return what the command passes to the script."""
+    """Return what the command passes to the script, up to what the shell does with its output."""
     if command is None or command.script is None:
         return ()
-    after = command.argv[command.argv.index(command.script) + 1 :]
-    return tuple(word for word in after if not re.search(r"[$<>|&;{}]", word))
+    after = itertools.takewhile(
+        lambda word: not re.search(r"[<>|&;]", word), command.argv[command.argv.index(command.script) + 1 :]
+    )
+    return tuple(word for word in after if not re.search(r"[${}]", word))
+
+
+def stages_of(submission: Submission, command: RunCommand | None, limits: Limits) -> tuple[tuple[str, ...], ...]:
+    """Return the arguments of all calls of the script that stand in the command's file, where few differ."""
+    if command is None:
+        return ()
+    every = (c for c in run_commands(submission, limits.commands) if c.file == command.file)
+    calls = tuple(dict.fromkeys(arguments(c) for c in every if c.script == command.script))
+    return calls if 1 < len(calls) <= STAGES else ()
 
 
 def program_of(submission: Submission, edition: Edition, limits: Limits) -> Program | None:

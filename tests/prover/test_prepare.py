@@ -9,11 +9,12 @@ import pytest
 pytest.importorskip("sentencepiece")
 
 from auditor.interp.analysis import Setting
-from auditor.limits import ProverLimits
+from auditor.limits import DEFAULT_LIMITS, ProverLimits
+from auditor.model.submission import FileEntry, FileKind, Submission, Track
 from auditor.prover import ladder
 from auditor.prover.job import Miniature, Script
 from auditor.prover.ladder import SMALL, named_settings, next_shape
-from auditor.prover.prepare import doubtful_of, readable, unprinted
+from auditor.prover.prepare import arguments, best_command, doubtful_of, readable, stages_of, unprinted
 from auditor.prover.session import Undecided
 from auditor.prover.table import table_of_width
 
@@ -105,3 +106,29 @@ def test_an_error_that_another_shape_does_not_change_ends_the_search(monkeypatch
     with pytest.raises(Undecided):
         ladder.climb(session)  # type: ignore[arg-type]
     assert tried == [64, 128]
+
+
+def folder(script: str) -> Submission:
+    """Return a submission whose only other file is the shell script `script`."""
+    files = {"run.sh": script.encode(), "train_gpt.py": b"print()\n"}
+    entries = tuple(FileEntry(path, FileKind.REGULAR, len(body), body) for path, body in files.items())
+    return Submission(".", "x", Track.UNKNOWN, entries, "train_gpt.py", "named")
+
+
+@pytest.mark.parametrize(
+    ("script", "given", "stages"),
+    [
+        ("torchrun train_gpt.py --train\ntorchrun train_gpt.py --eval\n", ("--train",), (("--train",), ("--eval",))),
+        ("torchrun train_gpt.py --k 1 2>&1 | tee logs/run.txt\n", ("--k", "1"), ()),
+        ("".join(f"torchrun train_gpt.py --k {n}\n" for n in range(5)), ("--k", "0"), ()),
+    ],
+    ids=["stages", "piped", "trials"],
+)
+def test_calls_are_read_from_a_run_script(
+    script: str, given: tuple[str, ...], stages: tuple[tuple[str, ...], ...]
+) -> None:
+    """Few different calls may be stages of one run, many are trials; what the shell does with output is no argument."""
+    submission = folder(script)
+    command = best_command(submission, DEFAULT_LIMITS)
+    assert arguments(command) == given
+    assert stages_of(submission, command, DEFAULT_LIMITS) == stages

@@ -78,6 +78,13 @@ def test_what_a_fork_changed_on_disk_is_put_back() -> None:
     assert proof.outcome is Outcome.CLEAN_IN_MINIATURE, proof
 
 
+def test_a_script_that_is_called_twice_is_run_in_both_calls() -> None:
+    """The likeliest call alone prints no score; all in turn, in one scratch, do."""
+    script = replace(toys.toy(toys.STAGES), calls=(("--train",),), stages=(("--train",), ("--eval",)))
+    proof = prove(script, seeds=1, budget=240, limits=replace(LIMITS, targets_large=1 << 40))
+    assert proof.outcome is Outcome.CLEAN_IN_MINIATURE, proof
+
+
 def test_bytes_counted_twice_are_seen() -> None:
     """A denominator that counts leading spaces twice does not match the text."""
     assert proof_of(toys.BYTES).outcome is Outcome.BYTES_DIFFER

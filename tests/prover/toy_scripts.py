@@ -96,6 +96,19 @@ BACKWARDS = (
 """Legal: scores the chunks from the last to the first, each before learning from it."""
 REREAD = _HEAD + _loop(_SCORE, before='    tokens = np.fromfile(path, dtype="<u2")[512:].astype(np.int64)') + _TAIL
 """Legal: reads the shard again where it scores."""
+STAGES = PLAIN.replace(
+    "\n\nmain()\n",
+    """
+
+import sys
+if "--train" in sys.argv:
+    np.save("model.npy", np.ones(vocab))
+if "--eval" in sys.argv:
+    state[:] = np.load("model.npy")
+    main()
+""",
+)
+"""Legal: trains in one call, scores in another what that one saved."""
 NO_METRIC = "print('done')\n"
 CRASH = "raise ValueError('no such thing')\n"
 FOREVER = "while True:\n    pass\n"

@@ -127,10 +127,6 @@ class Run:
         torch.set_grad_enabled(True)
         sys.path.insert(0, os.path.dirname(self.program.script))
         sys.meta_path.insert(0, Helpers(self.program, {}))
-        module = types.ModuleType("__main__")
-        module.__file__ = self.program.script
-        sys.modules["__main__"] = module
-        sys.argv = [self.program.script, *self.job["argv"]]
         setattr(builtins, self.job["hook"], self.recorder)
         setattr(builtins, self.job["hook"] + "_cover", self.cover)
         setattr(builtins, self.job["hook"] + "_run", 0)
@@ -138,14 +134,24 @@ class Run:
         self.watch_prints()
         self.arm()
         error = None
+        for words in self.job["calls"]:
+            error = error or self.call(words)
+        self.report(error)
+        os._exit(0)
+
+    def call(self, words: list[str]) -> str | None:
+        """Run the script from its first line with the arguments `words`; return what ended it, None for its end."""
+        module = types.ModuleType("__main__")
+        module.__file__ = self.program.script
+        sys.modules["__main__"] = module
+        sys.argv = [self.program.script, *words]
         try:
             exec(self.program.main, module.__dict__)
         except SystemExit as stop:
-            error = None if stop.code in (None, 0) else f"SystemExit: {str(stop.code)[:300]}"
+            return None if stop.code in (None, 0) else f"SystemExit: {str(stop.code)[:300]}"
         except BaseException as problem:
-            error = describe(problem, self.program.script)
-        self.report(error)
-        os._exit(0)
+            return describe(problem, self.program.script)
+        return None
 
     def watch_losses(self) -> None:
         """Remember the per-token values behind a mean or summed cross entropy."""

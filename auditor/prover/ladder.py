@@ -103,7 +103,8 @@ def blamed_settings(session: Session, error: str) -> frozenset[str]:
     """Return the settings deduced from logs whose text the error quotes: most likely it was torn from a print."""
     values = session.script.environment
     deduced = frozenset().union(*session.script.doubtful) & values.keys()
-    return frozenset(name for name in deduced if not values[name].isdigit() and repr(values[name]) in error)
+    quoted = {name for name in deduced if not values[name].isdigit() and repr(values[name]) in error}
+    return frozenset(quoted | {name for name in deduced if "/" in values[name][1:] and values[name] in error})
 
 
 def named_settings(session: Session, error: str) -> frozenset[str]:

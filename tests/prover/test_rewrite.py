@@ -192,6 +192,16 @@ def test_a_table_of_hashes_becomes_no_fuller_than_it_would_be() -> None:
     assert run(source)[0]["f"](100_000) == (100_000 % 512, 100_000, 100_000 % 97, 1 << 22, 511)
 
 
+def test_a_size_kept_as_an_attribute_is_lowered_for_every_method() -> None:
+    """Bound in one method and used in another; a local name of another function is another name."""
+    source = (
+        "class Cache:\n    def __init__(self):\n        self.rows, rows = 1 << 24, 1 << 24\n        self.local = rows\n"
+        "    def key(self, x):\n        return x % self.rows\n"
+    )
+    cache = run(source)[0]["Cache"]()
+    assert cache.rows == 512 and cache.key(100_000) == 100_000 % 512 and cache.local == 1 << 24
+
+
 @pytest.mark.parametrize(("alone", "kept"), [(200, True), (5, False)])
 def test_a_scalar_that_is_some_mean_by_chance_stays_a_scalar(alone: int, kept: bool) -> None:
     """Among many single losses one that agrees with an array's mean is no sum of it; among few it is."""

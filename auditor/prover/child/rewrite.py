@@ -151,11 +151,11 @@ class Rewriter(ast.NodeTransformer):
         return ast.copy_location(out, value)
 
     def lower_sizes(self, node: ast.Assign | ast.AnnAssign) -> None:
-        """Lower the sizes that an assignment binds."""
-        for name, value in bound(node):
-            if name in self.sizes[-1] and written(value):
-                call = self.call(self.sizes[-1][name], ast.Constant(name.upper()), value)
-                call = ast.copy_location(call, value)
+        """Lower the sizes that an assignment binds. Attributes are used in other functions than those that bind them."""
+        for name, attribute, value in bound(node):
+            kind = self.sizes[0 if attribute else -1].get(name)
+            if kind is not None and written(value):
+                call = ast.copy_location(self.call(kind, ast.Constant(name.upper()), value), value)
                 if value is node.value:
                     node.value = call
                 elif isinstance(node.value, ast.Tuple):

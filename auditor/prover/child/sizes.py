@@ -55,8 +55,8 @@ def name_of(node: ast.AST) -> str | None:
     return node.id if isinstance(node, ast.Name) else None
 
 
-def bound(node: ast.Assign | ast.AnnAssign) -> Iterator[tuple[str, ast.expr]]:
-    """Yield (name, value) of what an assignment binds one to one."""
+def bound(node: ast.Assign | ast.AnnAssign) -> Iterator[tuple[str, bool, ast.expr]]:
+    """Yield (name, whether it is an attribute, value) of what an assignment binds one to one."""
     for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
         pairs = [(target, node.value)]
         if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
@@ -64,7 +64,7 @@ def bound(node: ast.Assign | ast.AnnAssign) -> Iterator[tuple[str, ast.expr]]:
         for part, value in pairs:
             name = name_of(part)
             if name is not None and value is not None:
-                yield name, value
+                yield name, isinstance(part, ast.Attribute), value
 
 
 def written(node: ast.AST) -> bool:

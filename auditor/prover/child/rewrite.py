@@ -151,7 +151,7 @@ class Rewriter(ast.NodeTransformer):
         return ast.copy_location(out, value)
 
     def lower_sizes(self, node: ast.Assign | ast.AnnAssign) -> None:
-        """Lower the sizes that an assignment binds. Attributes are used in other functions than those that bind them."""
+        """Lower the sizes that an assignment binds; attributes are used in other functions too."""
         for name, attribute, value in bound(node):
             kind = self.sizes[0 if attribute else -1].get(name)
             if kind is not None and written(value):

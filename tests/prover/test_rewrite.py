@@ -222,3 +222,10 @@ for loss in losses:
     assert list(log.lengths) == [v.size for v in log.values]
     if kept:
         assert sum(v.sum() for v in log.values) == sum(2.0 + i / 1024 for i in range(alone))
+
+
+def test_counts_are_sums_of_nothing() -> None:
+    """Bytes that are added up one token at a time stay what they are, though a mean of others is as large."""
+    source = "import numpy as np\nnp.array([2, 4]).mean()\ntotal = 0\nfor n in (3, 3, 1):\n    total += n\n"
+    _, recorder, sites = run(source)
+    assert values(recorder, sites, "total") == [[3.0], [3.0], [1.0]]

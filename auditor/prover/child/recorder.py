@@ -218,8 +218,13 @@ class Recorder:
         self.arrays += 1
 
     def origin(self, scalar: Array) -> Array:
-        """Return the latest array whose sum or mean, or the negative of one, is the scalar; else the scalar."""
+        """Return the latest array whose sum or mean, or the negative of one, is the scalar; else the scalar.
+
+        A whole number is a count, which agrees with means of other counts by chance.
+        """
         value = float(scalar[0])
+        if value.is_integer():
+            return scalar
         near = np.abs(np.abs(self.sums) - abs(value)) <= AGREE * max(abs(value), 1e-9)
         slots = np.flatnonzero(near.any(axis=0))
         if not slots.size:

@@ -3,7 +3,7 @@
     python benchmarks/prove.py LABELS.jsonl FOLDER --results OUT.jsonl [--budget S] [--seconds S] [--small]
         [--only PR ...] [--sample N]
 
-FOLDER holds one directory per pull request, each with records/TRACK/SUBMISSION. Results are appended, one JSON object a
+FOLDER holds one directory per pull request, each with records/TRACK/SUBMISSION or what a row names as "path". Results are appended, one JSON object a
 line, and submissions that OUT already has are skipped, so that a long measurement can go on later; the table at the end
 is over everything in OUT.
 """
@@ -78,7 +78,9 @@ def prove_one(row: dict[str, Any], options: argparse.Namespace) -> dict[str, Any
     if options.small:
         prover = replace(prover, targets_large=prover.targets)
     limits = replace(DEFAULT_LIMITS, prover=prover)
-    found = [p for p in (options.folder / str(row["pr"]) / "records").glob("*/*") if p.name == row["folder"]]
+    pull = options.folder / str(row["pr"])
+    places = [pull / row["path"]] if "path" in row else (pull / "records").glob("*/*")
+    found = [p for p in places if p.is_dir() and p.name == row["folder"]]
     started = time.monotonic()
     if not found:
         return {"outcome": "MISSING"}

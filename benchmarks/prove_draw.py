@@ -30,6 +30,7 @@ def submissions(results: Path) -> Iterator[dict[str, Any]]:
                 yield {
                     "pr": int(task["task"].rsplit("/", 1)[-1]),
                     "folder": found["path"].rsplit("/", 1)[-1],
+                    "path": found["path"],
                     "script": found["script"],
                     "verdict": found["legality"]["verdict"],
                     "classes_active": found["legality"]["classes_active"],

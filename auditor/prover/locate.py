@@ -24,7 +24,7 @@ BPB = re.compile(r"(bpb|bits[ _]?per[ _]?byte)[\s:=]*$", re.IGNORECASE)
 PROGRESS = re.compile(
     r"^\W*(step|iter|epoch)?[ :=]*\d+\s*/\s*\d+|^\W*(step|iter)[ :=]*\d+|progress|running", re.IGNORECASE
 )
-DIFFERENCE = re.compile(r"\b(delta|gain|gap|improvement|difference|saved)\b", re.IGNORECASE)
+DIFFERENCE = re.compile(r"(?<![a-z])(delta|gain|gap|improvement|difference|saved)(?![a-z])", re.IGNORECASE)
 DIGITS = re.compile(r"-?\d+\.\d{5,}")
 
 

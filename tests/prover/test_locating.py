@@ -78,8 +78,9 @@ def test_progress_lines_are_no_results() -> None:
 def test_a_difference_of_results_is_no_result() -> None:
     """What one evaluation gained over another is no metric, though it is called bits per byte."""
     gained = PrintedLine("delta(a - b) val_bpb: +0.123456", (("delta(a - b) val_bpb: ", 0.123456),), 2, True)
+    named = PrintedLine("delta_bpb:-0.123456", (("probe delta_bpb:", -0.123456),), 3, True)
     result = PrintedLine("[a] val_bpb: 1.123456", (("[a] val_bpb: ", 1.123456),), 1, True)
-    log = RunLog(None, (result, gained), {}, {}, (), 0, False, 0, {})
+    log = RunLog(None, (result, gained, named), {}, {}, (), 0, False, 0, {})
     assert [m.bpb for m in metric_lines(log)] == [1.123456]
 
 

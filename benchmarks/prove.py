@@ -3,9 +3,9 @@
     python benchmarks/prove.py LABELS.jsonl FOLDER --results OUT.jsonl [--budget S] [--seconds S] [--small]
         [--only PR ...] [--sample N]
 
-FOLDER holds one directory per pull request, each with records/TRACK/SUBMISSION or what a row names as "path". Results are appended, one JSON object a
-line, and submissions that OUT already has are skipped, so that a long measurement can go on later; the table at the end
-is over everything in OUT.
+FOLDER holds one directory per pull request, each with records/TRACK/SUBMISSION or what a row names as "path". Results
+are appended, one JSON object a line, and submissions that OUT already has are skipped, so that a long measurement can
+go on later; the table at the end is over everything in OUT.
 """
 
 from __future__ import annotations

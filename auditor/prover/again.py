@@ -49,6 +49,7 @@ def sums_again(session: Session, mini: Miniature, where: int) -> bool:
     forked = fork(session, found, branches)
     found.probes = ex.probes_of(forked, found)
     ex.sum_tests(found, forked, own)
+    ex.sums_left(session, found, own)
     return found.excess is not None
 
 

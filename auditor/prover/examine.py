@@ -228,6 +228,7 @@ def stream_tests(session: Session, found: Examination, suffix: causality.Probe) 
     found.leak = found.order.witness
     if found.leak is None and found.order.order == "stream":
         sum_tests(found, again, own)
+        sums_left(session, found, own)
         if own and found.excess is None and not reached(found, own) and session.left() > 10:
             found.sums.clear()
             sums_by_forks(session, found, dict([min(own.items())]), from_start=True)
@@ -248,8 +249,17 @@ def reached(found: Examination, own: dict[int, int]) -> bool:
     return any(s.first is not None and s.first == own.get(s.position) for s in found.sums)
 
 
-def sums_by_forks(session: Session, found: Examination, own: dict[int, int], from_start: bool = False) -> None:
-    branches = tuple(plan.sum_branches(found.mini, found.site, own, from_start))
+def sums_left(session: Session, found: Examination, own: dict[int, int]) -> None:
+    """Sum at the positions of `own` whose forks came too late, from an earlier moment."""
+    left = {p: element for p, element in own.items() if not any(s.position == p for s in found.sums)}
+    if left and found.excess is None and session.left() > 10:
+        sums_by_forks(session, found, left, wide=True)
+
+
+def sums_by_forks(
+    session: Session, found: Examination, own: dict[int, int], from_start: bool = False, wide: bool = False
+) -> None:
+    branches = tuple(plan.sum_branches(found.mini, found.site, own, from_start, wide=wide))
     logs = session.run("sum", found.mini, (Variant("again", {}, branches),), only=[found.site.key])
     sum_tests(found, logs, own)
 

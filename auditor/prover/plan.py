@@ -120,16 +120,16 @@ def stop_at(site: Site, element: int, stream_order: bool) -> int:
 
 
 def sum_branches(
-    mini: Miniature, site: Site, own: dict[int, int], from_start: bool = False, beyond: int = 0
+    mini: Miniature, site: Site, own: dict[int, int], from_start: bool = False, beyond: int = 0, wide: bool = False
 ) -> Iterator[Branch]:
     """Yield, per position with known own element, one fork per token id before the batch that holds that element.
 
-    `from_start` forks before the whole evaluation instead: dearer, and never too late. They end `beyond` elements
-    after that one.
+    `from_start` forks before the whole evaluation instead: dearer, and never too late. `wide` forks before the last
+    of the widest gaps. They end `beyond` elements after that one.
     """
     for position, element in own.items():
         entry = int(site.owners[element])
-        at = site.start if from_start else batch_start(site, entry)
+        at = site.start if from_start else batch_start(site, entry, wide)
         stop = site.first + int(site.owners[min(element + beyond, site.owners.size - 1)]) + 1
         for token in range(mini.tokenizer.vocab):
             if token != int(mini.stream[position]):
@@ -137,14 +137,16 @@ def sum_branches(
                 yield Branch(name, at, {position: token}, site.key, stop)
 
 
-def batch_start(site: Site, entry: int) -> int:
+def batch_start(site: Site, entry: int, wide: bool = False) -> int:
     """Return a moment before the tokens of the batch that ends in `entry` were fetched.
 
     Windows of one batch are logged one after another once all are computed; between batches lies a forward pass,
-    many moments. The last entry before such a gap belongs to another batch.
+    many moments. The last entry before such a gap belongs to another batch. `wide`: more moments than that may lie
+    between windows too, so only gaps half as wide as the widest count.
     """
     steps = np.diff(site.times)
-    gaps = np.flatnonzero(steps[:entry] >= min(BATCH_GAP, int(steps.max(initial=0)) / 2))
+    half = int(steps.max(initial=0)) / 2
+    gaps = np.flatnonzero(steps[:entry] >= (half if wide else min(BATCH_GAP, half)))
     return int(site.times[int(gaps[-1])]) if gaps.size else site.start
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 pytest.importorskip("numpy")
 
-from auditor.prover import data
+from auditor.prover import data, examine
 from auditor.prover.causality import Probe
 from auditor.prover.examine import Examination, early_enough, sum_tests
 from auditor.prover.job import Shape, miniature
 from auditor.prover.locate import MetricLine, Site
+from auditor.prover.normalise import Sum
 from auditor.prover.plan import batch_start, late_changes, seen_before, single_changes, sum_positions
 from auditor.prover.runlog import PrintedLine, RunLog, Trace
+from auditor.prover.witness import Witness
 
 METRIC = MetricLine(PrintedLine("x", (), 0, True), 1.0, 1.0)
 
@@ -37,6 +41,24 @@ def test_forks_come_before_the_batch_of_the_score(gaps: list[int], entry: int, a
     """The fork is at the last entry of the batch before."""
     times = [10, *(10 + np.cumsum(gaps)).tolist()]
     assert batch_start(site(times), entry) == times[at]
+
+
+def test_wide_forks_come_before_the_widest_gap() -> None:
+    """Where counts are updated after every window, gaps between windows are wide too, and those of batches wider."""
+    times = [10, *(10 + np.cumsum([6, 6, 500, 6, 6, 200, 6, 6, 200, 6, 6])).tolist()]
+    assert batch_start(site(times), 10) == times[8] and batch_start(site(times), 10, wide=True) == times[2]
+
+
+@pytest.mark.parametrize("excess", [None, Witness("sum", 3, -1, -1, 2, 1.0, 1.5, "")])
+def test_positions_whose_forks_came_too_late_are_summed_again(
+    monkeypatch: pytest.MonkeyPatch, excess: Witness | None
+) -> None:
+    """Only those, from an earlier moment; none where a sum already convicts."""
+    asked: list[tuple[dict[int, int], bool]] = []
+    monkeypatch.setattr(examine, "sums_by_forks", lambda session, found, own, wide: asked.append((own, wide)))
+    found = SimpleNamespace(sums=[Sum(3, (), 2, 1.0, 32, True)], excess=excess)
+    examine.sums_left(SimpleNamespace(left=lambda: 100.0), found, {3: 2, 9: 8})  # type: ignore[arg-type]
+    assert asked == ([] if excess else [({9: 8}, True)])
 
 
 @pytest.mark.parametrize(("times", "entry"), [([10], 0), ([10, 19, 28, 178, 187], 2)])

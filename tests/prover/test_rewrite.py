@@ -193,12 +193,16 @@ def test_a_table_of_hashes_becomes_no_fuller_than_it_would_be() -> None:
 
 
 def test_a_size_kept_as_an_attribute_is_lowered_for_every_method() -> None:
-    """Bound in one method and used in another; a local name of another function is another name."""
+    """Bound in one method or passed by name, and used in another; a local name of another function is another name."""
     source = (
         "class Cache:\n    def __init__(self):\n        self.rows, rows = 1 << 24, 1 << 24\n        self.local = rows\n"
         "    def key(self, x):\n        return x % self.rows\n"
     )
-    cache = run(source)[0]["Cache"]()
+    source += "class Passed:\n    def __init__(self, rows=1 << 23):\n        self.mask = rows - 1\n"
+    source += "passed, other = Passed(rows=1 << 24), dict(unused=1 << 24)\n"
+    namespace = run(source)[0]
+    assert namespace["passed"].mask == 511 and namespace["other"] == {"unused": 1 << 24}
+    cache = namespace["Cache"]()
     assert cache.rows == 512 and cache.key(100_000) == 100_000 % 512 and cache.local == 1 << 24
 
 

@@ -186,6 +186,7 @@ class Rewriter(ast.NodeTransformer):
         self.lower_argparse(node)
         super().generic_visit(node)
         self.lower_reader(node)
+        self.lower_keywords(node)
         func = node.func
         if isinstance(func, ast.Attribute) and func.attr in REDUCTIONS:
             key = self.sites.place(self.function, ast.unparse(func), node)
@@ -199,6 +200,14 @@ class Rewriter(ast.NodeTransformer):
             key = self.sites.shared(self.function, ast.unparse(func.value), node)
             node.args[0] = self.call("add", ast.Constant(key), node.args[0], self.running())
         return node
+
+    def lower_keywords(self, node: ast.Call) -> None:
+        """Lower sizes that are passed by the names of parameters."""
+        for keyword in node.keywords:
+            kind = self.sizes[0].get(keyword.arg or "")
+            if kind is not None and written(keyword.value):
+                call = self.call(kind, ast.Constant(str(keyword.arg).upper()), keyword.value)
+                keyword.value = ast.copy_location(call, keyword.value)
 
     def lower_argparse(self, node: ast.Call) -> None:
         if not (isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument" and node.args):

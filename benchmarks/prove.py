@@ -1,7 +1,7 @@
 """Prove labelled submissions and print what ran, what was convicted, and every disagreement with the labels.
 
     python benchmarks/prove.py LABELS.jsonl FOLDER --results OUT.jsonl [--budget S] [--seconds S] [--small]
-        [--only PR ...] [--sample N]
+        [--conditions C,...] [--only PR ...] [--sample N]
 
 FOLDER holds one directory per pull request, each with records/TRACK/SUBMISSION or what a row names as "path". Results
 are appended, one JSON object a line, and submissions that OUT already has are skipped, so that a long measurement can
@@ -85,7 +85,10 @@ def prove_one(row: dict[str, Any], options: argparse.Namespace) -> dict[str, Any
     if not found:
         return {"outcome": "MISSING"}
     try:
-        proved = prove_path(found[0], ProveOptions(budget=options.budget, script=row["script"], limits=limits))
+        chosen = ProveOptions(
+            frozenset(options.conditions.split(",")), budget=options.budget, script=row["script"], limits=limits
+        )
+        proved = prove_path(found[0], chosen)
     except PgolfError as error:
         return {"outcome": "ERROR", "reason": str(error), "wall": time.monotonic() - started}
     return {**as_json(proved[0].proof), "wall": time.monotonic() - started}
@@ -129,6 +132,7 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=DEFAULT_LIMITS.prover.budget_seconds)
     parser.add_argument("--seconds", type=float, default=DEFAULT_LIMITS.prover.run_seconds, help="of one run")
     parser.add_argument("--small", action="store_true", help="leave out the larger text, whatever time is left")
+    parser.add_argument("--conditions", default="c1,c2,c3,c4", help="c4 alone: no more than locates the metric")
     parser.add_argument("--only", type=int, nargs="*")
     parser.add_argument("--sample", type=int)
     options = parser.parse_args()

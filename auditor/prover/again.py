@@ -8,6 +8,8 @@ from auditor.prover.job import Branch, Miniature, Variant
 from auditor.prover.runlog import RunLog
 from auditor.prover.session import Session, Undecided
 
+LEAST_SECONDS = 10.0
+"""Time without which further positions are left out."""
 LATE = 0.6
 """Sums of a longer text are taken from here on: past thresholds of 9,800 of 16,384 tokens."""
 
@@ -38,19 +40,28 @@ def leaks_again(session: Session, mini: Miniature) -> bool:
 def sums_again(session: Session, mini: Miniature, where: int) -> bool:
     """Say whether a sum over the vocabulary exceeds 1 on `mini` too, for a scorer known to go in stream order.
 
-    Looks at the last token and the summed position number `where`. Raises Undecided where it cannot be run.
+    Looks at the first of the summed positions and number `where`, then at the others. Raises Undecided where it
+    cannot be run.
     """
     found, _ = located(session, mini)
     own = plan.own_in_stream_order(mini, found.site)
     wanted = {*list(own)[:1], list(own)[min(where, len(own) - 1)]}
-    own = {position: element for position, element in own.items() if position in wanted}
-    singles = {position: token for position, token in plan.single_changes(mini).items() if position in own}
-    branches = (*plan.single_branches(found.site, singles, True), *plan.sum_branches(mini, found.site, own))
+    for group in (wanted, own.keys() - wanted):
+        if group and (session.left() > LEAST_SECONDS or group == wanted):
+            sum_at(session, found, {position: element for position, element in own.items() if position in group})
+        if found.excess is not None:
+            return True
+    return False
+
+
+def sum_at(session: Session, found: ex.Examination, own: dict[int, int]) -> None:
+    """Sum at the positions of `own`, each held against a single-token test of its own."""
+    singles = {position: token for position, token in plan.single_changes(found.mini).items() if position in own}
+    branches = (*plan.single_branches(found.site, singles, True), *plan.sum_branches(found.mini, found.site, own))
     forked = fork(session, found, branches)
     found.probes = ex.probes_of(forked, found)
     ex.sum_tests(found, forked, own)
     ex.sums_left(session, found, own)
-    return found.excess is not None
 
 
 def fork(session: Session, found: ex.Examination, branches: tuple[Branch, ...]) -> dict[str, RunLog]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+pytest.importorskip("sentencepiece")
+
+from auditor.prover import again
 from auditor.prover.thresholds import thresholds
 
 
@@ -37,3 +42,25 @@ def test_a_number_that_something_is_compared_with_is_found(source: str) -> None:
 def test_other_numbers_ask_for_no_longer_text(source: str) -> None:
     """Outside the range, counting weights, never compared, a setting that the miniature lowers, no number at all."""
     assert thresholds([source], 2048, 16384) == ()
+
+
+@pytest.mark.parametrize(("exceeding", "groups"), [(0, [2]), (3, [2, 2]), (None, [2, 2])])
+def test_a_second_seed_looks_at_every_position_before_it_gives_up(
+    monkeypatch: pytest.MonkeyPatch, exceeding: int | None, groups: list[int]
+) -> None:
+    """First where the first seed saw it, then elsewhere: other text may have other contexts there."""
+    mini = SimpleNamespace()
+    found = SimpleNamespace(site=None, excess=None, mini=mini)
+    own = {90: 89, 60: 59, 30: 29, 100: 99}
+    asked: list[int] = []
+
+    def sum_at(session: object, found: SimpleNamespace, group: dict[int, int]) -> None:
+        asked.append(len(group))
+        found.excess = (exceeding is not None and list(own)[exceeding] in group) or None
+
+    monkeypatch.setattr(again, "located", lambda session, mini: (found, {}))
+    monkeypatch.setattr(again.plan, "own_in_stream_order", lambda mini, site: own)
+    monkeypatch.setattr(again, "sum_at", sum_at)
+    session = SimpleNamespace(left=lambda: 100.0)
+    assert again.sums_again(session, mini, 1) is (exceeding is not None)  # type: ignore[arg-type]
+    assert asked == groups

@@ -15,6 +15,8 @@ TOLERANCE = 1e-3
 OWN_SPREAD = 0.05
 """Nats between the likeliest and the unlikeliest token at a position; what a token does to other scores in six tiny
 steps of training was about a thousandth in the runs looked at."""
+LEAST_TOTAL = 0.5
+"""Sum below which what varies is hardly a score of the position."""
 CONTROLS = 4
 """Control tokens: as a target they may open a document and change what is scored, so their runs may be unusable."""
 
@@ -44,6 +46,17 @@ class Sum:
         return bool(self.owners) or (self.consistent and self.spread >= OWN_SPREAD)
 
 
+def holds(found: Sum, own: int | None) -> bool:
+    """Say whether the sum shows a distribution: 1, or less where `own`, known to score the position, is what varies.
+
+    Less than 1 is what a model keeps for tokens that no text has, such as a mask.
+    """
+    if found.consistent:
+        return True
+    below = found.total is not None and LEAST_TOTAL <= found.total <= 1.0 + TOLERANCE
+    return below and found.complete and found.first == own and found.spread >= OWN_SPREAD
+
+
 def total(position: int, base: np.ndarray, was: int, runs: Mapping[int, np.ndarray], unit: float, vocab: int) -> Sum:
     """Sum exp(-nll) over token ids: `runs` maps each tried id to its elements, `base` are those of the real token."""
     usable = {t: v for t, v in runs.items() if v.size == base.size and np.isfinite(v).all()}
@@ -58,7 +71,7 @@ def total(position: int, base: np.ndarray, was: int, runs: Mapping[int, np.ndarr
     complete = len(usable) == vocab
     owners = tuple(int(i) for i, s in zip(varying, sums, strict=True) if complete and abs(s - 1.0) <= TOLERANCE)
     first = float(sums[0])
-    partial = not complete and len(usable) >= vocab - CONTROLS and 0.5 <= first <= 1.0 + TOLERANCE
+    partial = not complete and len(usable) >= vocab - CONTROLS and LEAST_TOTAL <= first <= 1.0 + TOLERANCE
     return Sum(
         position,
         owners,

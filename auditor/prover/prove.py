@@ -14,6 +14,7 @@ from auditor.prover import examine as ex
 from auditor.prover.confine import JobFailed
 from auditor.prover.job import Script, Shape, miniature
 from auditor.prover.ladder import climb
+from auditor.prover.normalise import holds
 from auditor.prover.outcome import Outcome
 from auditor.prover.proof import Condition, MetricTested, Proof
 from auditor.prover.session import Session, Undecided
@@ -201,9 +202,15 @@ def clean_or_not(session: Session, found: ex.Examination, note: str) -> tuple[Ou
         return Outcome.UNDECIDED, "order", order.reason if order else "the order of scoring was not tested"
     if order is not None and order.order == "own" and not any(s.anchored for s in found.sums):
         return Outcome.UNDECIDED, "order", "which score is a token's own could not be established by its sum"
-    if "c2" in session.conditions and not any(s.consistent for s in found.sums):
+    if "c2" in session.conditions and not sums_hold(found):
         return Outcome.UNDECIDED, "sums", "no position's probabilities could be summed to 1 over the whole vocabulary"
     return Outcome.CLEAN_IN_MINIATURE, "", "no violation in the code that ran" + (f" ({note})" if note else "")
+
+
+def sums_hold(found: ex.Examination) -> bool:
+    """Say whether the probabilities of a position were seen to sum to 1, or to less at the score known to be its own."""
+    stream = found.order is not None and found.order.order == "stream"
+    return any(holds(s, s.position - 1 if stream else None) for s in found.sums)
 
 
 def conditions_of(session: Session, found: ex.Examination) -> list[Condition]:
@@ -216,7 +223,7 @@ def conditions_of(session: Session, found: ex.Examination) -> list[Condition]:
         rows.append(Condition("C1+C3", holds, found.leak.message if found.leak else f"scores before updates: {said}"))
     if "c2" in session.conditions:
         shown = ", ".join(f"{s.total:.6f} at token {s.position}" for s in found.sums if s.total is not None)
-        complete = any(s.consistent for s in found.sums)
+        complete = sums_hold(found)
         rows.append(
             Condition("C2", False if found.excess else (True if complete else None), f"sums: {shown or 'none'}")
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,3 +52,13 @@ def test_a_sum_at_another_element_says_nothing() -> None:
     """Where the first varying element is not the one known to score the position, there is no verdict on it."""
     base, table = runs(0.3)
     assert normalise.judge(normalise.total(9, base, 3, table, 1.0, V), 0) is None
+
+
+def test_mass_kept_for_tokens_that_no_text_has_is_no_fault() -> None:
+    """A sum below 1 holds at the score known to be the position's own, and nowhere else; far below, or flat, nowhere."""
+    below = normalise.Sum(9, (), 8, 0.97, V, True, False, 0.3)
+    assert normalise.holds(below, 8)
+    assert not normalise.holds(below, None) and not normalise.holds(below, 7)
+    assert not normalise.holds(replace(below, total=0.3), 8) and not normalise.holds(replace(below, spread=0.001), 8)
+    assert not normalise.holds(replace(below, total=1.2), 8) and not normalise.holds(replace(below, complete=False), 8)
+    assert normalise.holds(replace(below, total=1.0, consistent=True), None)

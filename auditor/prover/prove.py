@@ -208,7 +208,7 @@ def clean_or_not(session: Session, found: ex.Examination, note: str) -> tuple[Ou
 
 
 def sums_hold(found: ex.Examination) -> bool:
-    """Say whether the probabilities of a position were seen to sum to 1, or to less at the score known to be its own."""
+    """Say whether the probabilities of a position were seen to sum to 1, or to less at the score known as its own."""
     stream = found.order is not None and found.order.order == "stream"
     return any(holds(s, s.position - 1 if stream else None) for s in found.sums)
 

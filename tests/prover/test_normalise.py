@@ -55,7 +55,7 @@ def test_a_sum_at_another_element_says_nothing() -> None:
 
 
 def test_mass_kept_for_tokens_that_no_text_has_is_no_fault() -> None:
-    """A sum below 1 holds at the score known to be the position's own, and nowhere else; far below, or flat, nowhere."""
+    """A sum below 1 holds at the score known as the position's own only, and not where it is far below or flat."""
     below = normalise.Sum(9, (), 8, 0.97, V, True, False, 0.3)
     assert normalise.holds(below, 8)
     assert not normalise.holds(below, None) and not normalise.holds(below, 7)

@@ -100,11 +100,14 @@ def leave_out(session: Session, names: frozenset[str]) -> None:
 
 
 def blamed_settings(session: Session, error: str) -> frozenset[str]:
-    """Return the settings deduced from logs whose text the error quotes: most likely it was torn from a print."""
+    """Return the settings deduced from logs whose text the error quotes: most likely it was torn from a print.
+
+    Folders of the author's machine that the error names are left out wherever they were found.
+    """
     values = session.script.environment
     deduced = frozenset().union(*session.script.doubtful) & values.keys()
     quoted = {name for name in deduced if not values[name].isdigit() and repr(values[name]) in error}
-    return frozenset(quoted | {name for name in deduced if "/" in values[name][1:] and values[name] in error})
+    return frozenset(quoted | {name for name, value in values.items() if value[:1] == "/" and value in error})
 
 
 def named_settings(session: Session, error: str) -> frozenset[str]:

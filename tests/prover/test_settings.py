@@ -21,9 +21,9 @@ SETTINGS = Settings(list(TABLE), {"VOCAB_SIZE": "32", "DATA_PATH": "/box/data"})
 
 
 def test_a_folder_of_the_authors_machine_is_left_out() -> None:
-    """The error quotes a file below the folder that a log printed."""
+    """The error quotes a file below a folder that a log printed or a run command set."""
     values = {"ARTIFACT_DIR": "/work/runs/seed42", "TTT_ENABLED": "1"}
-    script = Script("train_gpt.py", "", environment=values, doubtful=(frozenset(values),))
+    script = Script("train_gpt.py", "", environment=values)
     session = Session(script, ProverLimits(), frozenset(), None, lambda text: None, 0.0)
     assert blamed_settings(session, "no such file: '/work/runs/seed42/model.ptz' at line '1'") == {"ARTIFACT_DIR"}
 

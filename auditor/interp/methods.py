@@ -131,12 +131,12 @@ def _reset(m: Machine, receiver: Sym, args: tuple[Any, ...]) -> Sym:
     return receiver
 
 
-def _one_per_row(receiver: Sym, dim: Any, index: Any) -> bool:
+def _one_per_row(receiver: Sym, dim: Any, index: Any, value: Any) -> bool:
     """Say whether a scatter marks one place in each row of its index: a one-hot of these tokens, no table of them."""
     if not isinstance(dim, int) or dim == 0 or not isinstance(index, Sym):
         return False
     mine, theirs = receiver.shape, index.shape
-    if theirs is not None and len(theirs) > 1 and theirs[-1] == 1 and not receiver.mark & Mark.TABLE:
+    if value == 1 and theirs is not None and len(theirs) > 1 and theirs[-1] == 1 and not receiver.mark & Mark.TABLE:
         # A column: one place in each row, however wide the vocabulary is.
         return True
     return mine is not None and theirs is not None and len(mine) == len(theirs) and mine[:dim] == theirs[:dim]
@@ -150,9 +150,10 @@ def _mutate(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwargs:
         if name in ("index_put_", "put_"):
             index, value = args[0] if args else None, args[1] if len(args) > 1 else None
             index = index[-1] if isinstance(index, (tuple, list)) and index else index
-        if name == "scatter_" and _one_per_row(receiver, args[0] if args else None, index):
+        if name == "scatter_" and _one_per_row(receiver, args[0] if args else None, index, value):
             receiver.node, receiver.val = m.merge(receiver, index, value), None
-            one_hot(receiver, index)
+            if value == 1:
+                one_hot(receiver, index)
         else:
             arrays.scatter(m, receiver, index, value)
         return receiver

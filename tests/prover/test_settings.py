@@ -22,10 +22,10 @@ SETTINGS = Settings(list(TABLE), {"VOCAB_SIZE": "32", "DATA_PATH": "/box/data"})
 
 def test_a_folder_of_the_authors_machine_is_left_out() -> None:
     """The error quotes a file below a folder that a log printed or a run command set."""
-    values = {"ARTIFACT_DIR": "/work/runs/seed42", "TTT_ENABLED": "1"}
+    values = {"ARTIFACT_DIR": "/root/runs/seed42", "TTT_ENABLED": "1"}
     script = Script("train_gpt.py", "", environment=values)
     session = Session(script, ProverLimits(), frozenset(), None, lambda text: None, 0.0)
-    assert blamed_settings(session, "no such file: '/work/runs/seed42/model.ptz' at line '1'") == {"ARTIFACT_DIR"}
+    assert blamed_settings(session, "no such file: '/root/runs/seed42/model.ptz' at line '1'") == {"ARTIFACT_DIR"}
 
 
 @given(st.sampled_from(["MODEL_DIM", "TTT_EPOCHS", "EVAL_STRIDE", "NGRAM_BUCKETS", "ITERATIONS", "XYZ"]), st.integers())
@@ -83,7 +83,7 @@ def test_only_the_setting_that_the_error_quotes_is_left_out() -> None:
     script = Script("train_gpt.py", "", environment=values, doubtful=(frozenset({"EVAL_ONLY", "TTT_ENABLED"}),))
     session = Session(script, ProverLimits(), frozenset(), None, lambda text: None, 0.0)
     assert blamed_settings(session, "FileNotFoundError: no such file: 'loading' at line '1'") == {"EVAL_ONLY"}
-    assert blamed_settings(session, "FileNotFoundError: no such file: '/work/loading/model.pt'") == frozenset()
+    assert blamed_settings(session, "FileNotFoundError: no such file: '/root/loading/model.pt'") == frozenset()
     leave_out(session, frozenset({"EVAL_ONLY"}))
     assert session.script.environment == {"TTT_ENABLED": "1", "RUN_ID": "loading"}
     assert session.left_out == ("EVAL_ONLY",)

@@ -9,7 +9,7 @@ from auditor.model.finding import Finding, Pass
 from auditor.model.source import Span
 from auditor.rules.byte_models import byte_model
 from auditor.rules.context import RuleContext
-from auditor.rules.coverage import stops_early
+from auditor.rules.coverage import known_to_go_on
 from auditor.rules.evidence_path import steps_of
 
 LOW, HIGH = 1.035, 1.25
@@ -62,11 +62,11 @@ def _implied(ctx: RuleContext) -> Iterator[Finding]:
 
 
 def _of_another_score(ctx: RuleContext) -> bool:
-    """Say whether the loss beside the number is not what the number is made of, or not of all tokens."""
+    """Say whether the loss beside the number is not what the number is made of, or perhaps not of all tokens."""
     analysis, program = ctx.analysis, ctx.program
     if analysis is None or program is None:
         return False
-    return byte_model(analysis, program) is not None or stops_early(analysis) is not None
+    return byte_model(analysis, program) is not None or not known_to_go_on(analysis)
 
 
 def _rows(ctx: RuleContext) -> list[dict[str, Any]]:

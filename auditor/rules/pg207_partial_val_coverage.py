@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from auditor.model.finding import Finding, Pass
 from auditor.model.source import Span
 from auditor.rules.context import RuleContext
-from auditor.rules.coverage import stops_early
 
 FULL = 0.95
 """Share of the full set's bytes below which a run is called partial; window tails lose under 0.1 %."""
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
-    """Yield a violation where every run's numbers imply fewer bytes than the full set has, or the score stops early."""
+    """Yield a violation where every run's numbers imply fewer bytes than the full set has."""
     rows = list((ctx.evidence.facts.get("bpb") or {}).get("per_seed") or [])
     rows = [row for row in rows if row.get("implied_over_canonical")]
     if rows and all(row["implied_over_canonical"] < FULL for row in rows):
@@ -23,13 +22,5 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
             f"the score covers {row['implied_bytes']:,} bytes, {row['implied_over_canonical']:.1%} of the full "
             f"validation set ({row['val_tokens']:,} tokens)",
             Span(row["file"], 0, int(row["line"])),
-            classes=ctx.card.classes,
-        )
-        return
-    last = None if ctx.analysis is None else stops_early(ctx.analysis)
-    if last is not None and ctx.analysis is not None and ctx.analysis.headline is not None:
-        yield ctx.violation(
-            f"the score of {ctx.analysis.headline.function} ends at token {last:,} of the validation stream",
-            ctx.analysis.headline.span,
             classes=ctx.card.classes,
         )

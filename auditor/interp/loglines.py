@@ -108,8 +108,11 @@ def _nested(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
 
 
 def shown_texts(tree: ast.Module, text: LogText) -> Iterator[tuple[ast.expr, Place]]:
-    """Yield (condition, log line) of texts that a print holds only under a condition, and that a log shows."""
-    for node in nodes_of(tree, ast.IfExp):
+    """Yield (condition, log line) of texts that a print holds only under a condition, and that a log shows.
+
+    The choice stands inside an f-string: a text chosen elsewhere, a file pattern, may be printed for another reason.
+    """
+    for node in (choice for whole in nodes_of(tree, ast.JoinedStr) for choice in nodes_of(whole, ast.IfExp)):
         parts = "".join(fragments(node.body) or []).split("\0")
         if max((len(part.strip()) for part in parts), default=0) < MIN_FRAGMENT:
             continue

@@ -92,6 +92,8 @@ class Config:
     cache_default = "1" if int(os.environ.get("WORLD_SIZE", "1")) > 1 else "0"
     cache = int(os.environ.get("CACHE", cache_default))
     slot = int(os.environ.get("SLOT", "0"))
+    other = int(os.environ.get("OTHER", "0"))
+    pattern = os.path.join("data", "fineweb_val_*.bin" if other else "fineweb_train_*.bin")
 cfg = Config()
 print("weights were read back from the file")
 if cfg.adapt:
@@ -146,3 +148,8 @@ def test_a_text_that_is_only_printed_under_a_condition_shows_that_it_held() -> N
     """The condition is a variable that is the setting under another name."""
     assert solved_past("score: begins stride=64 slot steps=8")["SLOT"] == "1"
     assert "SLOT" not in solved_past("score: begins stride=64")
+
+
+def test_a_text_that_is_chosen_outside_a_print_says_nothing_of_its_condition() -> None:
+    """The name of a file may be printed by whoever else reads it."""
+    assert "OTHER" not in solved_past("val_loader: pattern=data/fineweb_val_*.bin tokens:62021632")

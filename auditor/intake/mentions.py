@@ -18,11 +18,16 @@ _LINE = 400
 
 
 def mentions(submission: Submission, number: float) -> tuple[str, ...]:
-    """Return the texts beside every mention of a number in the README, in the order of its lines."""
-    return tuple(_beside(readme_lines(submission), number))
+    """Return the texts beside every mention of a number in the README: of tables first, headings last.
+
+    A column names one number; a heading may list everything that a submission does.
+    """
+    found = sorted(_beside(readme_lines(submission), number), key=lambda row: row[0])
+    return tuple(text for _, text in found)
 
 
-def _beside(lines: list[str], number: float) -> Iterator[str]:
+def _beside(lines: list[str], number: float) -> Iterator[tuple[int, str]]:
+    """Yield (rank, text) in the order of the lines: 0 for a table, 1 for a line of text, 2 for a heading."""
     header: list[str] = []
     for line, following in zip(lines, [*lines, ""][1:], strict=True):
         row = line.lstrip().startswith("|")
@@ -32,7 +37,10 @@ def _beside(lines: list[str], number: float) -> Iterator[str]:
             header = []
         if not any(_means(found, number) for found in _NUMBER.findall(line[:_LINE])):
             continue
-        yield from _named(_cells(line), header, number) if row else (line[:_LINE],)
+        if row:
+            yield from ((0, text) for text in _named(_cells(line), header, number))
+        else:
+            yield (2 if line.lstrip().startswith("#") else 1), line[:_LINE]
 
 
 def _cells(line: str) -> list[str]:

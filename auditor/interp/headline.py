@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from auditor.intake.metric_lines import is_diagnostic
 from auditor.interp.graph import Node
 from auditor.interp.machine import Machine, Printed
-from auditor.interp.printing import alike, constant, made, named, reports_progress, scored
+from auditor.interp.printing import alike, constant, made, named, reports_progress, scored, text_of
 from auditor.interp.scores import Score
 from auditor.model.evidence import Evidence
 from auditor.model.logs import Metric
@@ -61,9 +62,10 @@ def _near_maker(printed: Iterable[Printed], metric: Metric) -> Site | None:
 
 
 def final_sites(machine: Machine) -> list[Site]:
-    """Return every print of a bits-per-byte value as a guess, in order; a progress line only where nothing else is."""
+    """Return every print of a bits-per-byte value as a guess, in order; progress and diagnostics only alone."""
     found = list(_metrics(machine.printed, "no log line carries the claim: the last metric printed was taken"))
-    return [site for site, progress in found if not progress] or [site for site, _ in found[:1]]
+    results = [site for site, progress in found if not progress] or [site for site, _ in found[:1]]
+    return [site for site in results if not is_diagnostic(text_of(site.printed))] or results
 
 
 def logged(sites: list[Site], evidence: Evidence) -> list[Site]:

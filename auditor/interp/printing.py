@@ -145,9 +145,14 @@ def _last_score(call: Printed) -> Sym | None:
     return next((value for value, _ in reversed(list(scored(call)))), None)
 
 
+def text_of(call: Printed) -> str:
+    """Return the text of a print without its values."""
+    return " ".join(part for part in call.parts if isinstance(part, str))
+
+
 def named(printed: list[Printed], mentions: tuple[str, ...]) -> tuple[Printed, str] | None:
     """Return the print that a text names by words which no other print of another value has, and that text."""
-    words = [_words(" ".join(part for part in call.parts if isinstance(part, str))) - _GRAMMAR for call in printed]
+    words = [_words(text_of(call)) - _GRAMMAR for call in printed]
     common = frozenset.intersection(*words) if words else frozenset()
     for mention in mentions:
         said = words_of(mention)

@@ -111,3 +111,12 @@ def test_a_command_that_launches_the_script_under_an_earlier_name_counts() -> No
     source = MODEL + SCORE + textwrap.dedent(THREE)
     found = analysed(source, {"README.md": command})
     assert found.declared["CHUNK_TTT"].value == "1"
+
+
+def test_a_column_names_the_metric_before_a_heading_does() -> None:
+    """The heading lists everything that was done; the number stands in one column."""
+    text = "# Full roundtrip, sliding window: val_bpb 1.0500\n\n"
+    table = "| Seed | Sliding BPB |\n|---|---|\n| **Mean** | 1.0500 |\n"
+    line, certain = printed_at({"README.md": text + table, "submission.json": manifest(val_bpb=1.05)})
+    assert certain
+    assert "final_sliding_window" in line

@@ -103,12 +103,12 @@ def analyse(program: Program, submission: Submission, evidence: Evidence, limits
 
 def _of_other_code(configuration: Configuration, evidence: Evidence) -> list[str]:
     """Say which settings are off by a log alone that another version of the code wrote."""
-    logged = {row.file: row.code_bytes for row in evidence.seeds}
+    counted = {row.file: row.code_bytes for row in evidence.seeds}
     return [
         f"{solved.variable} is on in the code as shipped and none of its lines is in {solved.file}; another version of "
-        f"the code wrote that log ({logged[solved.file]:,} bytes), so that it was off in the run is not established"
+        f"the code wrote that log ({counted[solved.file]:,} bytes), so that it was off in the run is not established"
         for solved in configuration.absent
-        if logged.get(solved.file) is not None and logged[solved.file] != evidence.code_bytes
+        if counted.get(solved.file) is not None and counted[solved.file] != evidence.code_bytes
     ]
 
 

@@ -15,7 +15,8 @@ from typing import Any
 from auditor.frontend.walk import nodes, nodes_of
 from auditor.intake.commands import RunCommand
 from auditor.interp.analysis import Setting
-from auditor.interp.guards import LAUNCHER, Solved, bound_arguments, code_defaults, solve_guards
+from auditor.interp.conditions import LAUNCHER, code_defaults, environment_name
+from auditor.interp.guards import Solved, solve_guards
 from auditor.interp.machine import World
 from auditor.interp.tallies import empty_masks
 from auditor.interp.templates import log_text
@@ -46,7 +47,7 @@ def environment_names(program: Program) -> dict[str, str]:
                 at = bisect_left(lines, value.lineno)
                 if at == len(lines) or lines[at] > (value.end_lineno or value.lineno):
                     continue
-                names = [name for name in map(_environment_name, nodes(value)) if name]
+                names = [name for name in map(environment_name, nodes(value)) if name]
                 if len(names) == 1 and target:
                     found.setdefault(target, names[0])
     return found
@@ -54,9 +55,9 @@ def environment_names(program: Program) -> dict[str, str]:
 
 def _lines_that_read(tree: ast.Module) -> list[int]:
     """Return the lines on which the environment is read, in order; the lines of an f-string are not exact."""
-    lines = {getattr(n, "lineno", 1) for n in nodes_of(tree, ast.Call, ast.Subscript) if _environment_name(n)}
+    lines = {getattr(n, "lineno", 1) for n in nodes_of(tree, ast.Call, ast.Subscript) if environment_name(n)}
     for literal in nodes_of(tree, ast.JoinedStr) if lines else ():
-        if any(map(_environment_name, nodes_of(literal, ast.Call, ast.Subscript))):
+        if any(map(environment_name, nodes_of(literal, ast.Call, ast.Subscript))):
             return list(range(1, max(getattr(n, "lineno", 1) for n in nodes(tree)) + 1))
     return sorted(lines)
 
@@ -81,20 +82,6 @@ def _target_name(target: ast.expr) -> str:
     if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
         return str(target.slice.value)
     return target.attr if isinstance(target, ast.Attribute) else ""
-
-
-def _environment_name(node: ast.AST) -> str:
-    """Return the environment name that an expression reads: environ.get("X"), environ["X"], getenv("X"), _env("X")."""
-    first = bound_arguments(node)[:1] if isinstance(node, ast.Call) else []
-    if first and isinstance(first[0], ast.Constant):
-        name = first[0].value
-        if isinstance(name, str) and name.isupper() and name.replace("_", "").isalnum():
-            return name
-    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
-        value = node.value
-        if isinstance(value, ast.Attribute) and value.attr == "environ" and node.slice.value.isupper():
-            return node.slice.value
-    return ""
 
 
 def declared(program: Program, commands: tuple[RunCommand, ...], evidence: Evidence) -> Configuration:

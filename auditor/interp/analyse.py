@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from auditor.intake.commands import RunCommand, run_commands
-from auditor.interp.analysis import Analysis, HeadlinePath, Setting, Trace
+from auditor.interp.analysis import Analysis, Setting
+from auditor.interp.beside import beside
 from auditor.interp.config import Configuration, configure, declared
-from auditor.interp.headline import Site, final_sites, find_site, logged, named_site, scoring_frame
+from auditor.interp.followed import Followed, follow, path_of, trace_of
+from auditor.interp.headline import final_sites, find_site, logged, named_site, scoring_frame
 from auditor.interp.leaks import Way, find_leaks
 from auditor.interp.learn import learn
 from auditor.interp.machine import Machine, World
-from auditor.interp.run import Run, run
 from auditor.interp.scores import compose
 from auditor.interp.switches import named_switches
 from auditor.limits import InterpLimits, Limits
@@ -49,22 +50,6 @@ RIVALS = 4
 """Further metrics that are looked at where nothing says which one is claimed; records print up to three."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Followed:
-    """One run of the program, under which settings, and where it prints the number."""
-
-    configuration: Configuration
-    run: Run
-    site: Site | None
-
-
-def _followed(program: Program, world: World, limits: InterpLimits) -> Run:
-    """Interpret a program in a world and keep what it printed and what happened, not its variables."""
-    done = run(program, world, limits)
-    done.machine.release()
-    return done
-
-
 def analyse(program: Program, submission: Submission, evidence: Evidence, limits: Limits) -> Analysis:
     """Interpret the program as it was run and say what its headline number is made of."""
     if sys.getrecursionlimit() < RECURSION:
@@ -75,14 +60,7 @@ def analyse(program: Program, submission: Submission, evidence: Evidence, limits
         followed = _as_mentioned(program, followed, evidence, limits.interp) or followed
     machine, site = followed.run.machine, followed.site
     incomplete = [followed.run.stopped] if followed.run.stopped else []
-    trace = Trace(
-        machine.nodes,
-        learn(machine.nodes),
-        tuple(machine.notes),
-        frozenset(machine.reached),
-        machine.steps,
-        tuple(machine.consumers.values()),
-    )
+    trace = trace_of(machine)
     settings = followed.configuration.settings
     if site is None:
         if machine.raised:
@@ -96,8 +74,9 @@ def analyse(program: Program, submission: Submission, evidence: Evidence, limits
     others = [] if site.certain else logged(final_sites(machine), evidence)
     rivals = list({rival.node.index: rival for rival in others if rival.node is not site.node}.values())
     return replace(
-        _of_site(known, machine, site, evidence),
-        rivals=tuple(_of_site(known, machine, rival, evidence) for rival in rivals[-RIVALS:]),
+        path_of(known, machine, site, evidence),
+        rivals=tuple(path_of(known, machine, rival, evidence) for rival in rivals[-RIVALS:]),
+        beside=tuple(beside(program, followed, known, evidence, limits.interp)),
     )
 
 
@@ -112,12 +91,12 @@ def _of_other_code(configuration: Configuration, evidence: Evidence) -> list[str
     ]
 
 
-def _matters(program: Program, followed: _Followed, evidence: Evidence, limits: InterpLimits) -> bool:
+def _matters(program: Program, followed: Followed, evidence: Evidence, limits: InterpLimits) -> bool:
     """Say whether the number would be made in another way with the settings on that a log of other code has off."""
     off = {solved.variable for solved in followed.configuration.absent}
     world = followed.configuration.world
     environ = {name: value for name, value in world.environ.items() if name not in off}
-    other = _followed(program, replace(world, environ=environ), limits)
+    other = follow(program, replace(world, environ=environ), limits)
     return _made_of(other.machine, evidence) != _made_of(followed.run.machine, evidence)
 
 
@@ -139,24 +118,24 @@ def _made_of(machine: Machine, evidence: Evidence) -> tuple[frozenset[Way], int,
 
 def _declared_run(
     program: Program, commands: tuple[RunCommand, ...], evidence: Evidence, limits: InterpLimits
-) -> _Followed:
+) -> Followed:
     """Follow the program under the declared settings, and under other stated commands where no score is printed."""
     configuration = declared(program, commands, evidence)
-    done = _followed(program, configuration.world, limits)
+    done = follow(program, configuration.world, limits)
     if not done.machine.nodes and not done.stopped:
-        done = _followed(program, replace(configuration.world, switches=True), limits)
+        done = follow(program, replace(configuration.world, switches=True), limits)
     site = find_site(done.machine, evidence)
     if site is None:
         for other in _other_modes(commands, configuration.world.argv):
             tried = configure(program, other, evidence)
-            again = _followed(program, tried.world, limits)
+            again = follow(program, tried.world, limits)
             site = find_site(again.machine, evidence)
             if site is not None:
-                return _Followed(tried, again, site)
-    return _Followed(configuration, done, site)
+                return Followed(tried, again, site)
+    return Followed(configuration, done, site)
 
 
-def _as_mentioned(program: Program, first: _Followed, evidence: Evidence, limits: InterpLimits) -> _Followed | None:
+def _as_mentioned(program: Program, first: Followed, evidence: Evidence, limits: InterpLimits) -> Followed | None:
     """Follow the program with the switches on that the README names beside the claimed number, if it prints that then.
 
     The stated command and the logs may be of training alone: then the switches are tried under the code's defaults.
@@ -165,29 +144,9 @@ def _as_mentioned(program: Program, first: _Followed, evidence: Evidence, limits
         switches = named_switches(first.run.machine.reads, base.world.environ, evidence.mentions)
         if not switches:
             continue
-        done = _followed(program, replace(base.world, environ={**base.world.environ, **switches}), limits)
+        done = follow(program, replace(base.world, environ={**base.world.environ, **switches}), limits)
         site = named_site(final_sites(done.machine), evidence.mentions)
         if site is not None:
             named = {name: Setting(value, "named beside the claimed number") for name, value in switches.items()}
-            return _Followed(replace(base, settings={**base.settings, **named}), done, site)
+            return Followed(replace(base, settings={**base.settings, **named}), done, site)
     return None
-
-
-def _of_site(known: Analysis, machine: Machine, site: Site, evidence: Evidence) -> Analysis:
-    """Say what the number that is printed at a site is made of."""
-    composition = compose(site.node)
-    function, frame, definition = scoring_frame(machine, site, composition.scores)
-    metric = evidence.headline.metric
-    path = HeadlinePath(
-        bpb=evidence.claim.bpb,
-        function=function,
-        span=definition,
-        log=metric.file if metric is not None else None,
-        log_line=metric.line if metric is not None else None,
-        how=site.how,
-        certain=site.certain,
-        frame=frame,
-        printed=site.printed.span,
-    )
-    leaks = find_leaks(machine.nodes, known.trace.learned, composition, frame, frozenset(machine.guessed))
-    return replace(known, headline=path, composition=composition, leaks=leaks)

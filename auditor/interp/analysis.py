@@ -58,6 +58,22 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """One setting whose other value leads into code that the claimed run did not enter."""
+
+    setting: str
+    variable: str
+    value: str
+    covers: frozenset[tuple[str, int, int]]
+    """(file, layer, line) of the guarded block and of the functions that it leads to, without what the run reached."""
+
+    @property
+    def stated(self) -> str:
+        """Return the setting as a command states it."""
+        return f"{self.variable}={self.value}"
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
     """The interpreter's result for one program."""
 
@@ -72,3 +88,14 @@ class Analysis:
     leaks: tuple[Leak, ...] = ()
     rivals: tuple[Analysis, ...] = ()
     """The same run's other final metrics, where nothing says which of them is the claimed number."""
+    beside: tuple[Beside, ...] = ()
+    """Metrics that the program has and that are not the claimed number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A metric that is not the claimed one, and which switches were turned for it to be printed."""
+
+    analysis: Analysis
+    switches: tuple[Switch, ...] = ()
+    """Empty where the claimed run printed it as well."""

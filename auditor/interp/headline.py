@@ -68,6 +68,11 @@ def final_sites(machine: Machine) -> list[Site]:
     return [site for site in results if not is_diagnostic(text_of(site.printed))] or results
 
 
+def metric_sites(machine: Machine) -> list[Site]:
+    """Return every print of a bits-per-byte value, progress and diagnostics included, in order."""
+    return [site for site, _ in _metrics(machine.printed, "it is printed as a metric")]
+
+
 def logged(sites: list[Site], evidence: Evidence) -> list[Site]:
     """Return the sites whose line stands in a log, all where none does: what no log shows was not printed."""
     lines = [metric.raw for log in evidence.logs for metric in log.metrics]

@@ -39,17 +39,18 @@ def _may_be_meant(known: RuleContext, rival: Analysis) -> bool:
     Of a baseline beside an adapted number the adapted one is claimed, if no log shows otherwise: a plain score counts
     only where a log holds the claim on a line that the script never prints.
     """
-    said = list(_said(replace(known, analysis=rival)))
+    said = list(said_of(known, rival))
     if any(isinstance(item, Finding) and _accuses(item) for item in said):
         return False
     adapted = {name for item in said if isinstance(item, Pass) for name in item.classes} - {_PLAIN}
     return bool(adapted) or known.evidence.headline.metric is not None
 
 
-def _said(context: RuleContext) -> Iterator[Finding | Pass]:
+def said_of(known: RuleContext, metric: Analysis) -> Iterator[Finding | Pass]:
+    """Yield what the eval-path rules say of another metric than the claimed one."""
     for rule, check in checks().items():
-        if rule.startswith(("PG1", "PG2")) and rule in context.edition.effects:
-            yield from check(replace(context, card=cards()[rule]))
+        if rule.startswith(("PG1", "PG2")) and rule in known.edition.effects:
+            yield from check(replace(known, analysis=metric, card=cards()[rule]))
 
 
 def _unproven(finding: Finding, clean: Analysis) -> Finding:

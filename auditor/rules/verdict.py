@@ -36,15 +36,22 @@ def verdict_of(findings: Iterable[Finding]) -> Verdict:
     return max(asked, key=_SEVERITY.index, default=Verdict.LOOKS_CLEAN)
 
 
-def legality_of(findings: Iterable[Finding], passes: Iterable[Pass], edition: Edition, *, analysed: bool) -> Legality:
-    """Derive legality from the classes that rules established.
+def legality_of(
+    findings: Iterable[Finding],
+    passes: Iterable[Pass],
+    edition: Edition,
+    *,
+    analysed: bool,
+    present: Iterable[str] = (),
+) -> Legality:
+    """Derive legality from the classes that rules established; `present` are classes of metrics that are not claimed.
 
     An illegal class decides. Otherwise anything that the eval-path rules could not prove makes it unclear, then a
     disputed class makes it disputed. `analysed` False (no program, no trace) is unclear.
     """
     found = list(findings)
     active: dict[str, None] = {}
-    inactive: dict[str, None] = {}
+    inactive: dict[str, None] = dict.fromkeys(present)
     for finding in found:
         if finding.ruling is Ruling.VIOLATION:
             (inactive if finding.latent else active).update(dict.fromkeys(finding.classes))

@@ -25,6 +25,7 @@ from auditor.model.verdict import LegalityVerdict
 from auditor.rules.context import RuleContext
 from auditor.rules.data import Edition, cards
 from auditor.rules.data import edition as load_edition
+from auditor.rules.inactive import Inactive, inactive
 from auditor.rules.registry import Check, checks
 from auditor.rules.rivals import weighed
 from auditor.rules.verdict import legality_of
@@ -176,8 +177,22 @@ def audit_submission(submission: Submission, edition: Edition, options: AuditOpt
         read_as = legality_of((*findings, *stages.failures), passes, edition, analysed=analysis is not None)
         known = replace(known, proof=_proof(submission, options.prove), read_as=read_as)
         _ask_all(RUN_RULES, stages, known, findings, passes)
+    active = frozenset(name for names in (f.classes for f in findings) for name in names) | frozenset(
+        name for passed in passes for name in passed.classes
+    )
+    other = stages.run("looking at other metrics", lambda: inactive(known, active), Inactive())
+    findings += other.findings
     gathered = Gathered(
-        submission, program, evidence, analysis, (*findings, *stages.failures), tuple(passes), target, edition, smoked
+        submission,
+        program,
+        evidence,
+        analysis,
+        (*findings, *stages.failures),
+        tuple(passes),
+        target,
+        edition,
+        other.classes,
+        smoked,
     )
     return judge(gathered, options.waivers)
 

@@ -44,6 +44,8 @@ class Gathered:
     passes: tuple[Pass, ...]
     target_python: str
     edition: Edition
+    present: tuple[str, ...] = ()
+    """Classes of metrics that are not the claimed number."""
     smoke: SmokeReport | None = None
 
 
@@ -55,7 +57,13 @@ def judge(gathered: Gathered, waivers: Iterable[Waiver] = ()) -> SubmissionRepor
     judged = tuple(_judged(gathered, quotes, waivers))
     counted = [entry.finding for entry in judged if entry.waiver is None]
     verdict = verdict_of(counted) if _readable(submission) else Verdict.UNREADABLE
-    legality = legality_of(counted, gathered.passes, gathered.edition, analysed=gathered.analysis is not None)
+    legality = legality_of(
+        counted,
+        gathered.passes,
+        gathered.edition,
+        analysed=gathered.analysis is not None,
+        present=gathered.present,
+    )
     return SubmissionReport(
         path=submission.path,
         name=submission.name,

@@ -1,4 +1,4 @@
-"""Run commands that a submission states: fenced blocks of its README and its shell scripts, with their assignments.
+"""Run commands that a submission states in its README (fenced blocks first) and its shell scripts, with their settings.
 
 They tell how the authors say the run was started (PR authors often leave a feature off in code and switch it on here).
 Nothing is executed and nothing is expanded that is not written out: a value with an unresolved variable is left out.
@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import PurePosixPath
 
 from auditor.intake.decode import decode
@@ -19,6 +20,8 @@ from auditor.model.submission import Submission
 _FENCE = re.compile(r"\s{0,12}(?:```+|~~~+)\s*([\w+-]*)")
 _NOT_SHELL = frozenset({"python", "py", "json", "diff", "toml", "yaml", "c", "cpp", "cuda", "latex", "math", "mermaid"})
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.S)
+_SETTING = re.compile(r"[A-Z][A-Z0-9_]*=")
+_QUOTED = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 _DEFAULT = re.compile(r"\$\{\w+:?-([^{}$]*)\}")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _LAUNCHERS = frozenset({"torchrun", "python", "python3", "uv", "accelerate", "srun", "mpirun", "deepspeed", "env"})
@@ -50,9 +53,10 @@ def run_commands(submission: Submission, limits: CommandLimits) -> tuple[RunComm
         if entry.data is None or entry.size > limits.file_bytes:
             continue
         if _is_readme(entry.path):
-            blocks = _fenced(_lines(entry.data))
+            lines = _lines(entry.data)
+            blocks = chain(_fenced(lines), _inline(lines))
         elif entry.path.endswith((".sh", ".bash")):
-            blocks = iter([(1, _lines(entry.data))])
+            blocks = chain([(1, _lines(entry.data))])
         else:
             continue
         for start, block in blocks:
@@ -87,6 +91,19 @@ def _fenced(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
             start = None
 
 
+def _inline(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line number, text) of every launch that stands in a sentence between backticks, outside fenced blocks."""
+    fenced = False
+    for number, line in enumerate(lines, start=1):
+        if _FENCE.match(line):
+            fenced = not fenced
+        elif not fenced:
+            for text in _QUOTED.findall(line):
+                words = _assignments(_split(text))[1]
+                if words and _is_launch(words):
+                    yield number, [text]
+
+
 def _commands(lines: Sequence[str], start: int, file: str) -> Iterator[RunCommand]:
     exported: dict[str, str] = {}
     loose: dict[str, str] = {}
@@ -103,6 +120,8 @@ def _commands(lines: Sequence[str], start: int, file: str) -> Iterator[RunComman
             if rest[0] == "env":
                 more, rest = _assignments(rest[1:])
                 env.update(more)
+            more, rest = _before_script(rest)
+            env.update(more)
             launched = True
             yield RunCommand({**loose, **exported, **env}, tuple(rest), file, number)
         elif not rest:
@@ -152,6 +171,13 @@ def _assignments(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         if "$" not in match[2] and "`" not in match[2]:
             env[match[1]] = match[2]
     return env, []
+
+
+def _before_script(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Take settings out that a launch states between the launcher and the script: a shell passes them on as words."""
+    script = next((i for i, word in enumerate(words) if word.endswith(".py")), len(words))
+    stated = [word for word in words[1:script] if _SETTING.match(word)]
+    return _assignments(stated)[0], [word for i, word in enumerate(words) if i >= script or word not in stated]
 
 
 def _is_launch(words: Sequence[str]) -> bool:

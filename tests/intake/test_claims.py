@@ -107,6 +107,20 @@ def test_a_continued_command_with_assignments() -> None:
     assert _commands(text) == [({"SEED": "42", "TTT_ENABLED": "1", "LR": "0.1"}, "train_gpt.py", 3)]
 
 
+def test_a_launch_in_a_sentence() -> None:
+    """A command between single backticks counts after the fenced ones; other quoted words are none."""
+    text = "Run `A_STEPS=1 torchrun train_gpt.py` or `python`.\n```\nB_STEPS=2 python train_gpt.py\n```\n"
+    expected = [({"B_STEPS": "2"}, "train_gpt.py", 3), ({"A_STEPS": "1"}, "train_gpt.py", 1)]
+    assert _commands(text) == expected
+    assert _commands("The file `train_gpt.py` reads `A_STEPS=1` and `python` runs it.") == []
+
+
+def test_settings_after_the_launcher() -> None:
+    """Settings that stand between the launcher and the script are meant as its environment; options are not."""
+    text = "```\ntorchrun --nproc_per_node=8 A_STEPS=1 \\\n  B_LR=.5 train_gpt.py C_ARG=2\n```\n"
+    assert _commands(text) == [({"A_STEPS": "1", "B_LR": ".5"}, "train_gpt.py", 2)]
+
+
 def test_exports_and_loops() -> None:
     """Exports hold for what follows; an unresolved variable is left out, a default is taken."""
     text = "#!/bin/sh\nexport A=1 B=${B:-2}\nfor seed in 1 2; do\n  SEED=$seed env C=3 torchrun train_gpt.py\ndone\n"

@@ -112,14 +112,17 @@ def _setting_name(node: ast.AST) -> str:
 def solutions(
     test: ast.expr, mentioned: set[str], names: dict[str, str], values: dict[str, Any], wanted: bool
 ) -> Iterator[tuple[str, str]]:
-    """Yield (setting, value) that make a condition stand as wanted: all parts of a conjunction, else each by itself."""
+    """Yield (setting, value) that make a condition stand as wanted: every part of a conjunction, else a first setting.
+
+    A switch is the likelier one to have been turned than a size.
+    """
     if wanted and isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
         # Every part of a conjunction held: each that does not hold yet is solved by itself.
         for part in test.values:
             if holds(part, names, values) is False:
                 yield from solutions(part, settings_in(part, names) & mentioned, names, values, True)
         return
-    for setting in sorted(mentioned):
+    for setting in sorted(mentioned, key=lambda name: (not _switch(values.get(name)), name)):
         if isinstance(values.get(setting), str):
             # A list or a path: no number stands for it.
             continue
@@ -127,6 +130,10 @@ def solutions(
             if holds(test, names, {**values, setting: value}) is wanted:
                 yield setting, str(value)
                 return
+
+
+def _switch(value: Any) -> bool:
+    return value is None or value in (0, 1)
 
 
 def holds(test: ast.expr, names: dict[str, str], values: dict[str, Any]) -> bool | None:

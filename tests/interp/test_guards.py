@@ -93,6 +93,7 @@ class Config:
     cache = int(os.environ.get("CACHE", cache_default))
     slot = int(os.environ.get("SLOT", "0"))
     other = int(os.environ.get("OTHER", "0"))
+    stride = int(os.environ.get("A_STRIDE", "64"))
     pattern = os.path.join("data", "fineweb_val_*.bin" if other else "fineweb_train_*.bin")
 cfg = Config()
 print("weights were read back from the file")
@@ -104,18 +105,22 @@ if cfg.cache:
     print("cache: counts are kept while scoring")
 use_slot = cfg.slot
 print(f"score: begins stride=64{f' slot steps={cfg.slot}' if use_slot else ''}")
+if cfg.stride > 0 and not int(os.environ.get("SKIP_WINDOWS", "0")):
+    print("windows: every place is scored with its context")
 print("score: is done for all windows")
 """
 BEFORE, AFTER = "weights were read back from the file", "score: is done for all windows"
 
 
-def solved_past(*shown: str, headline: str | None = "train.log") -> dict[str, str]:
+def solved_past(
+    *shown: str, headline: str | None = "train.log", environ: dict[str, str] | None = None
+) -> dict[str, str]:
     """Return what a log of the claimed number with these lines determines."""
     parsed = program(PAST)
     lines = [f"step:{i} train_loss:3.0" for i in range(30)] + list(shown)
     numbered = tuple(("train.log", i + 1, line) for i, line in enumerate(lines))
     text = LogText("\n".join(lines), numbered, headline)
-    return {s.variable: s.value for s in solve_guards(parsed, environment_names(parsed), {}, text)}
+    return {s.variable: s.value for s in solve_guards(parsed, environment_names(parsed), environ or {}, text)}
 
 
 def test_a_block_that_the_claimed_run_went_past_without_its_lines_was_off() -> None:
@@ -153,3 +158,17 @@ def test_a_text_that_is_only_printed_under_a_condition_shows_that_it_held() -> N
 def test_a_text_that_is_chosen_outside_a_print_says_nothing_of_its_condition() -> None:
     """The name of a file may be printed by whoever else reads it."""
     assert "OTHER" not in solved_past("val_loader: pattern=data/fineweb_val_*.bin tokens:62021632")
+
+
+def test_a_switch_is_likelier_to_have_been_turned_than_a_size() -> None:
+    """Two settings would explain the missing line; the one that the condition itself reads is a switch."""
+    found = solved_past(BEFORE, "score: begins stride=64", AFTER)
+    assert found["SKIP_WINDOWS"] == "1"
+    assert "A_STRIDE" not in found
+
+
+def test_a_switch_that_was_stated_explains_the_missing_line() -> None:
+    """What the command says already is solved no second time."""
+    found = solved_past(BEFORE, "score: begins stride=64", AFTER, environ={"SKIP_WINDOWS": "1"})
+    assert "SKIP_WINDOWS" not in found
+    assert "A_STRIDE" not in found

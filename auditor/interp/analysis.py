@@ -36,6 +36,8 @@ class HeadlinePath:
     """Which claim, which log line, which print site, in one sentence."""
     certain: bool = False
     """True where a logged line determines the print."""
+    untraced: bool = False
+    """True where a logged line carries the claim and no print that was followed makes it."""
     frame: int = 0
     """Id of the call."""
     printed: Span | None = None

@@ -290,9 +290,9 @@ def _deserialize(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str,
     return made
 
 
-def _note(kind: Kind) -> Callable[[Machine, str, tuple[Any, ...], dict[str, Any]], Any]:
+def _note(kind: Kind, **info: bool) -> Callable[[Machine, str, tuple[Any, ...], dict[str, Any]], Any]:
     def handler(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        m.note(kind, path, args)
+        m.note(kind, path, args, **info)
         return m.unknown(*args, *kwargs.values(), name=path)
 
     return handler
@@ -336,7 +336,7 @@ HANDLERS: dict[str, Callable[[Machine, str, tuple[Any, ...], dict[str, Any]], An
     "serialize": _serialize,
     "deserialize": _deserialize,
     "network": _note(Kind.NET),
-    "process": _note(Kind.DYNAMIC),
+    "process": _note(Kind.DYNAMIC, process=True),
     "dynamic": _note(Kind.DYNAMIC),
     "native": _native,
     "clock": _clock,

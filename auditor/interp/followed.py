@@ -58,6 +58,7 @@ def path_of(known: Analysis, machine: Machine, site: Site, evidence: Evidence) -
         log_line=metric.line if metric is not None else None,
         how=site.how,
         certain=site.certain,
+        untraced=site.untraced,
         frame=frame,
         printed=site.printed.span,
     )

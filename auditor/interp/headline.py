@@ -28,6 +28,8 @@ class Site:
     how: str
     certain: bool
     """True where a logged line or the README's words single the print out; False where the last metric was taken."""
+    untraced: bool = False
+    """True where the last metric was taken though a log line carries the claim: no print followed makes that line."""
 
 
 def find_site(machine: Machine, evidence: Evidence) -> Site | None:
@@ -40,7 +42,12 @@ def find_site(machine: Machine, evidence: Evidence) -> Site | None:
             if site is not None:
                 return replace(site, how=f"{headline.how}; {metric.file}:{metric.line} is printed {site.how}")
     finals = final_sites(machine)
-    return named_site(finals, evidence.mentions) or next(reversed(logged(finals, evidence)), None)
+    site = named_site(finals, evidence.mentions) or next(reversed(logged(finals, evidence)), None)
+    carrier = headline.metric
+    if site is None or carrier is None:
+        return site and replace(site, how=f"no log line carries the claim; {site.how}")
+    how = f"{headline.how}; no print that was followed makes {carrier.file}:{carrier.line}; {site.how}"
+    return replace(site, how=how, untraced=not site.certain)
 
 
 def _maker(printed: Iterable[Printed], metric: Metric) -> Site | None:
@@ -63,7 +70,7 @@ def _near_maker(printed: Iterable[Printed], metric: Metric) -> Site | None:
 
 def final_sites(machine: Machine) -> list[Site]:
     """Return every print of a bits-per-byte value as a guess, in order; progress and diagnostics only alone."""
-    found = list(_metrics(machine.printed, "no log line carries the claim: the last metric printed was taken"))
+    found = list(_metrics(machine.printed, "the last metric printed was taken"))
     results = [site for site, progress in found if not progress] or [site for site, _ in found[:1]]
     return [site for site in results if not is_diagnostic(text_of(site.printed))] or results
 
@@ -92,7 +99,7 @@ def named_site(sites: list[Site], mentions: tuple[str, ...]) -> Site | None:
     best = named([site.printed for site in sites], mentions)
     if best is None:
         return None
-    how = f"no log line carries the claim; the README calls it {best[1]!r}, which names this line"
+    how = f"the README calls it {best[1]!r}, which names this line"
     return replace(next(site for site in reversed(sites) if site.printed is best[0]), how=how, certain=True)
 
 

@@ -34,7 +34,7 @@ def inactive(known: RuleContext, active: frozenset[str]) -> Inactive:
             classes.update(dict.fromkeys(item.classes))
             if isinstance(item, Finding) and other.switches and not active.issuperset(item.classes):
                 findings.setdefault((item.rule, item.classes), _latent(item, other, known.analysis))
-    return Inactive(tuple(findings.values()), tuple(classes))
+    return Inactive(tuple(findings.values()), tuple(name for name in classes if name not in active))
 
 
 def _judged(known: RuleContext, other: Analysis) -> Iterator[Finding | Pass]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from auditor.frontend.walk import nodes_of
 from auditor.model.finding import Effect, Finding, Pass
-from auditor.model.source import Span
+from auditor.model.source import Program, Span
 from auditor.rules.context import RuleContext
 
 
@@ -16,17 +16,7 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     analysis, program = ctx.analysis, ctx.program
     if analysis is None or program is None:
         return
-    missed: list[Span] = []
-    for module in (program.main, *program.helpers):
-        if module.tree is None:
-            continue
-        for node in nodes_of(module.tree, ast.Call):
-            if not isinstance(node.func, ast.Attribute):
-                continue
-            if node.func.attr not in ("backward", "grad"):
-                continue
-            if (module.file, module.layer, node.lineno) not in analysis.trace.reached:
-                missed.append(Span(module.file, module.layer, node.lineno, node.col_offset + 1))
+    missed = unreached(program, analysis.trace.reached)
     if missed:
         lines = ", ".join(str(span.line) for span in missed[:8])
         calls = "1 training call stands" if len(missed) == 1 else f"{len(missed)} training calls stand"
@@ -35,3 +25,14 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
             missed[0],
             effect=Effect.NOTE,
         )
+
+
+def unreached(program: Program, reached: frozenset[tuple[str, int, int]]) -> list[Span]:
+    """Return where a program trains that a run which reached those (file, layer, line) did not come to."""
+    missed: list[Span] = []
+    for module in (program.main, *program.helpers):
+        for node in nodes_of(module.tree, ast.Call) if module.tree is not None else ():
+            learns = isinstance(node.func, ast.Attribute) and node.func.attr in ("backward", "grad")
+            if learns and (module.file, module.layer, node.lineno) not in reached:
+                missed.append(Span(module.file, module.layer, node.lineno, node.col_offset + 1))
+    return missed

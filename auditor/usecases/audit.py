@@ -28,7 +28,9 @@ from auditor.rules.data import edition as load_edition
 from auditor.rules.inactive import Inactive, inactive
 from auditor.rules.registry import Check, checks
 from auditor.rules.rivals import weighed
+from auditor.rules.untraced import untraced
 from auditor.rules.verdict import legality_of
+from auditor.usecases.evaluators import evaluator
 from auditor.usecases.judge import Gathered, judge
 from auditor.usecases.memory import rare_collections
 
@@ -163,25 +165,17 @@ def audit_submission(submission: Submission, edition: Edition, options: AuditOpt
     program = stages.run("reading the script", lambda: _program(submission, target, limits), None)
     evidence = stages.run("measuring", lambda: _evidence(submission, program, edition, limits), _no_evidence())
     analysis = stages.run("analysing", lambda: _analysis(program, submission, evidence, limits), None)
+    if program is not None and analysis is not None:
+        followed = partial(evaluator, program, analysis, submission, evidence, target, limits)
+        program, analysis = stages.run("following other scripts", followed, None) or (program, analysis)
     if analysis is None and program is not None and not stages.failures:
         stages.failed("the script could not be analysed: " + (program.main.host_error or "it has no syntax tree"))
-    findings: list[Finding] = []
-    passes: list[Pass] = []
     known = RuleContext(cards()[ANALYSIS_ERROR], edition, submission, program, analysis, evidence, limits, smoke=smoked)
-    _ask_all(checks(), stages, known, findings, passes)
-    findings = stages.run("weighing other metrics", lambda: weighed(known, findings), findings)
-    if analysis is not None and _unnamed(findings, passes, stages, edition):
-        context = replace(known, card=cards()[INCOMPLETE])
-        findings.append(context.unproven("no rule recognises how the headline number was scored"))
+    findings, passes, present = _judged(stages, known)
     if options.prove is not None:
         read_as = legality_of((*findings, *stages.failures), passes, edition, analysed=analysis is not None)
         known = replace(known, proof=_proof(submission, options.prove), read_as=read_as)
         _ask_all(RUN_RULES, stages, known, findings, passes)
-    active = frozenset(name for names in (f.classes for f in findings) for name in names) | frozenset(
-        name for passed in passes for name in passed.classes
-    )
-    other = stages.run("looking at other metrics", lambda: inactive(known, active), Inactive())
-    findings += other.findings
     gathered = Gathered(
         submission,
         program,
@@ -191,10 +185,26 @@ def audit_submission(submission: Submission, edition: Edition, options: AuditOpt
         tuple(passes),
         target,
         edition,
-        other.classes,
+        present,
         smoked,
     )
     return judge(gathered, options.waivers)
+
+
+def _judged(stages: _Stages, known: RuleContext) -> tuple[list[Finding], list[Pass], tuple[str, ...]]:
+    """Return what the rules say, weighed against the other metrics of the program, and the classes of those."""
+    findings: list[Finding] = []
+    passes: list[Pass] = []
+    _ask_all(checks(), stages, known, findings, passes)
+    findings = stages.run("weighing other metrics", lambda: weighed(known, findings), findings)
+    context = replace(known, card=cards()[INCOMPLETE])
+    if known.analysis is not None and _unnamed(findings, passes, stages, known.edition):
+        findings.append(context.unproven("no rule recognises how the headline number was scored"))
+    active = frozenset(name for said in (findings, passes) for item in said for name in item.classes)
+    other = stages.run("looking at other metrics", lambda: inactive(known, active), Inactive())
+    findings += other.findings
+    findings += stages.run("tracing the claim", lambda: list(untraced(context, other.classes)), [])
+    return findings, passes, other.classes
 
 
 def _unnamed(findings: list[Finding], passes: list[Pass], stages: _Stages, edition: Edition) -> bool:

@@ -11,9 +11,11 @@ from auditor.interp.graph import Kind
 from auditor.interp.machine import Machine
 from auditor.interp.modules import is_module, library_module
 from auditor.interp.python import FUNCTIONS
+from auditor.interp.rounding import call_rounding
 from auditor.interp.values import External, Instance, Mark, Sym
 
 _MODULE_HOMES = ("torch.nn.", "torch.nn.modules.")
+_MORE = {"rounding": call_rounding}
 
 
 def call_library(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -23,7 +25,7 @@ def call_library(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str,
         return function(m, args, kwargs)
     table = models()
     kind = table.kinds.get(path, "")
-    handler = ARRAYS.get(kind) or EFFECTS.get(kind)
+    handler = ARRAYS.get(kind) or EFFECTS.get(kind) or _MORE.get(kind)
     if handler is not None:
         return handler(m, path, args, kwargs)
     if _is_layer(path):

@@ -21,6 +21,7 @@ from auditor.interp.objects import call_object_method
 from auditor.interp.operators import MASK, MAX_KEYS, elementwise, value_region
 from auditor.interp.pieces import PIECE, encoded
 from auditor.interp.region import Region
+from auditor.interp.rounding import cast
 from auditor.interp.sentinels import chosen
 from auditor.interp.stores import set_item
 from auditor.interp.updates import ONE_HOT, descend, one_hot
@@ -60,17 +61,17 @@ def _sym_method(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwa
         return handler(m, receiver, args, kwargs)
     kind = models().methods.get(name, "")
     if kind == "copying":
-        return _copied(receiver, name)
+        return cast(m, _copied(receiver, name), name, args, kwargs)
     if kind == "shape":
         return lay_out(m, receiver, name, args, kwargs)
     if kind == "reduce":
         return arrays.reduce_sym(m, receiver, name, args, kwargs)
     if kind == "elementwise":
-        return _elementwise(m, receiver, name, args)
+        return cast(m, _elementwise(m, receiver, name, args), name, args, kwargs)
     if kind == "resetting":
         return _reset(m, receiver, args)
     if name.endswith("_") and not name.endswith("__"):
-        return _mutate(m, receiver, name, args, kwargs)
+        return cast(m, _mutate(m, receiver, name, args, kwargs), name, args, kwargs)
     made = m.unknown(receiver, *args, *kwargs.values())
     made.mark |= receiver.mark & (Mark.STATE | Mark.TRAIN | Mark.BYTES)
     return made

@@ -59,7 +59,7 @@ class RuleContext:
         *,
         effect: Effect | None = None,
     ) -> Finding:
-        """Build an UNPROVEN finding of this rule: it asks for review at most."""
+        """Build an UNPROVEN finding of this rule: it asks for review, or for what only the author can supply."""
         return self._finding(Ruling.UNPROVEN, message, location, path, (), effect or Effect.REVIEW, None)
 
     def established(self, text: str, *, classes: tuple[str, ...] = ()) -> Pass:

@@ -169,13 +169,9 @@ def test_every_class_has_a_rule_and_every_card_class_is_known(card: Card) -> Non
     assert set(card.classes) <= set(CLASSES)
 
 
-UNDECIDED = {"not-the-artifact"}
-"""Classes of the field that the engine does not decide; the README's limits name them."""
-
-
 def test_every_class_belongs_to_a_card() -> None:
-    """No class can become active without a rule that establishes it; what no rule decides yet is listed here."""
-    assert {name for card in cards().values() for name in card.classes} == set(CLASSES) - UNDECIDED
+    """No class can become active without a rule that establishes it."""
+    assert {name for card in cards().values() for name in card.classes} == set(CLASSES)
 
 
 @every_card

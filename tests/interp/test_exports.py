@@ -113,7 +113,11 @@ def test_weights_kept_from_before_the_export_are_not_those_that_are_saved(body: 
             id="a shorter float",
         ),
         pytest.param("loss = measure(net)\nsave(Net())\n", id="of another training"),
-        pytest.param("net.load_state_dict(torch.load('given.pt'))\nloss = measure(net)\nsave(net)\n", id="from a file"),
+        pytest.param(
+            "net.load_state_dict(torch.load('given.pt'))\ndescend(net, opt, *rows(train, 1))\n"
+            "loss = measure(net)\nsave(net)\n",
+            id="from a file",
+        ),
         pytest.param(
             "pack(net.state_dict())\nsave(net)\nloss = measure(net)\n", id="no rounded weights are seen to be scored"
         ),
@@ -124,18 +128,38 @@ def test_what_is_not_known_to_be_another_model_is_not_called_one(body: str) -> N
     assert export(body) is None
 
 
-def test_weights_that_are_used_beside_a_network_are_scored_weights_too() -> None:
-    """A projection by hand leads back to the model, and no further to what it was trained by."""
+ROUNDINGS = [
+    "(t / scale).round()",
+    "torch.round(t / scale)",
+    "(t / scale).clamp(-127, 127).to(torch.int8)",
+    "(t / scale).to(dtype=torch.uint8)",
+    "(t / scale).char()",
+    "np.rint((t / scale).numpy())",
+    "(t / scale).numpy().astype(np.int8)",
+]
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_every_spelling_of_a_rounding_is_one(rounding: str) -> None:
+    """By name or by type, of torch or numpy."""
+    spelled = EXPORT.replace("(t / scale).round().clamp(-127, 127).to(torch.int8)", rounding)
+    assert spelled != EXPORT
+    found = analysed(MODEL + SCORE + spelled + "loss = measure(net)\nsave(net)\n" + REPORT)
+    assert found.composition is not None
+    assert export_of(found.trace.nodes, found.composition) is not None
+
+
+def test_weights_that_are_used_without_their_network_are_scored_weights() -> None:
+    """A model written out by hand leads back to what was read into it, and no further to what that was trained by."""
     body = textwrap.dedent("""
     save(net)
     load(net)
+    print(f"{measure(net)}")
     nll, count = torch.zeros(()), torch.zeros(())
     table = net.emb.weight.detach().float()
     for i in range(chunks):
         x, y = rows(val, i)
-        hidden = net(x)
-        delta = torch.zeros(1, 1, 64, requires_grad=True)
-        out = F.linear(hidden + delta, table)
+        out = F.linear(F.embedding(x, table), table)
         each = F.cross_entropy(out.view(-1, 1024), y.reshape(-1), reduction="none")
         nll += each.sum()
         count += y.numel()

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from auditor.interp.graph import Kind, Node, ancestors
 from auditor.interp.scores import Composition
 
-_ROUNDED, _FILED, _TRAINED, _STRANGE = 1, 2, 4, 8
-"""What lies behind an event: a rounding of weights, a file of unknown content, a step of training, an unknown call."""
+_ROUNDED, _FILED, _STRANGE = 1, 2, 4
+"""What lies behind an event: a rounding of weights, a file of unknown content, a call that is not modelled."""
 _STRANGE_KINDS = frozenset((Kind.UNMODELLED, Kind.NATIVE, Kind.DYNAMIC))
-_ENDS = frozenset((Kind.FORWARD, Kind.PARAM, Kind.STEP, Kind.PARAM_WRITE))
+_WEIGHTS = frozenset((Kind.PARAM, Kind.STEP, Kind.PARAM_WRITE))
+"""Events that made or changed a weight; two sets of weights that share one are of the same training."""
+_ENDS = _WEIGHTS | {Kind.FORWARD}
 """Where the way back from a loss has reached a network, or weights that are used beside one."""
 _REACH = 400
 """Events between a loss and the weights that it was made with."""
@@ -44,7 +46,7 @@ def export_of(nodes: list[Node], composition: Composition) -> Export | None:
     if not scored or any(behind[node.index] & (_ROUNDED | _FILED | _STRANGE) for node in scored):
         return None
     last = max(losses, key=lambda node: node.index)
-    found = _rounding(nodes, behind, frozenset(node.index for node in _made_of(scored) if node.kind is Kind.STEP))
+    found = _rounding(nodes, behind, frozenset(node.index for node in _made_of(scored) if node.kind in _WEIGHTS))
     if found is None:
         return None
     rounding, saved = found
@@ -73,8 +75,6 @@ def _behind(nodes: list[Node]) -> bytearray:
         bits = _ROUNDED if node.info.get("rounded") else 0
         if node.kind is Kind.LOAD and node.info.get("saved"):
             bits |= _FILED
-        elif node.kind is Kind.STEP:
-            bits |= _TRAINED
         elif node.kind in _STRANGE_KINDS:
             bits |= _STRANGE
         for parent in node.parents:
@@ -107,14 +107,14 @@ def _made_of(nodes: Iterable[Node]) -> list[Node]:
     return list(found.values())
 
 
-def _rounding(nodes: list[Node], behind: bytearray, trained: frozenset[int]) -> tuple[Node, Node | None] | None:
+def _rounding(nodes: list[Node], behind: bytearray, origin: frozenset[int]) -> tuple[Node, Node | None] | None:
     """Return the last rounding of weights of this training that was saved, and where; else the last of them at all."""
     for saved in reversed([n for n in nodes if n.kind is Kind.SERIALIZE and behind[n.index] & _ROUNDED]):
         content = _made_of([saved])
-        if any(node.index in trained for node in content):
+        if any(node.index in origin for node in content):
             return max((n for n in content if n.info.get("rounded")), key=lambda node: node.index), saved
     rounding = next((n for n in reversed(nodes) if n.info.get("rounded")), None)
-    if rounding is None or trained.isdisjoint(node.index for node in _made_of([rounding])):
+    if rounding is None or origin.isdisjoint(node.index for node in _made_of([rounding])):
         return None
     return rounding, None
 

@@ -57,6 +57,18 @@ def test_a_score_before_the_export_is_of_other_weights() -> None:
     assert found.saved is not None and found.saved.text == "torch.save"
 
 
+def test_weights_that_are_updated_by_hand_are_of_one_training_too() -> None:
+    """No optimiser is needed for what is scored and what is saved to have a common origin."""
+    by_hand = MODEL.replace(
+        "    opt.step()\n    opt.zero_grad()\nchunks",
+        "    for p in net.parameters():\n        p.data = p.data - 0.1 * p.grad\nchunks",
+    )
+    assert by_hand != MODEL
+    found = analysed(by_hand + SCORE + EXPORT + "loss = measure(net)\nsave(net)\n" + REPORT)
+    assert found.composition is not None
+    assert export_of(found.trace.nodes, found.composition) is not None
+
+
 @pytest.mark.parametrize(
     "body",
     [

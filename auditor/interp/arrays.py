@@ -17,6 +17,7 @@ from auditor.interp.operators import MASK, elementwise, value_region
 from auditor.interp.region import Region
 from auditor.interp.runs import run
 from auditor.interp.sentinels import chosen
+from auditor.interp.sorts import combined, summed
 from auditor.interp.values import POSITION_CAP, Mark, Sym
 
 _NUMPY: dict[str, Callable[..., Any]] = {
@@ -130,6 +131,7 @@ def select(m: Machine, condition: Any, first: Any, second: Any) -> Sym:
     a, b = parts
     known = condition.val if isinstance(condition, Sym) else None
     chosen(made, known, a, b)
+    combined(made, (condition, a, b), np.where)
     if known is not None and made.shape is not None and (a.pos is not None or b.pos is not None):
         sides = [p.pos if p.pos is not None else np.asarray(-1) for p in parts]
         try:
@@ -245,6 +247,7 @@ def reduce_sym(m: Machine, value: Sym, name: str, args: tuple[Any, ...], kwargs:
     if kept is not None:
         made.pos = kept.reshape(shape) if shape is not None and math.prod(shape) == kept.size else kept
         made.shape = made.pos.shape
+    made = summed(m, value, made) if name == "sum" else made
     return _pair(made, name) if isinstance(axis, int) else made
 
 

@@ -11,6 +11,7 @@ from auditor.interp.graph import Kind
 from auditor.interp.machine import Machine
 from auditor.interp.operators import MASK
 from auditor.interp.runs import run
+from auditor.interp.sorts import handed_on, listed
 from auditor.interp.updates import one_hot
 from auditor.interp.values import POSITION_CAP, External, Mark, Sym
 
@@ -135,7 +136,7 @@ def tensor(m: Machine, value: Any) -> Sym:
     if isinstance(value, Sym):
         copied = Sym(value.node, shape=value.shape, val=value.val, pos=value.pos, keys=value.keys, mark=value.mark)
         copied.name = "" if value.name == "scalar" else value.name
-        return copied
+        return handed_on(value, copied)
     if isinstance(value, (bool, int, float)):
         return Sym(None, val=np.asarray(value))
     if isinstance(value, (list, tuple, range)):
@@ -144,7 +145,7 @@ def tensor(m: Machine, value: Any) -> Sym:
         if any(isinstance(v, Sym) for v in value):
             from auditor.interp.arrays import stack
 
-            return stack(m, list(value))
+            return listed(stack(m, list(value)), value)
         try:
             array = np.asarray(value)
             if array.dtype != object and array.size <= CONTENT_CAP:

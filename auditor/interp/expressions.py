@@ -16,6 +16,7 @@ from auditor.interp.iterate import elements
 from auditor.interp.join import join_values
 from auditor.interp.machine import Machine
 from auditor.interp.operators import binary, compare, settle, unary
+from auditor.interp.sorts import said
 from auditor.interp.told import decided, truth_of
 from auditor.interp.values import MISSING, External, Function, Instance, Scope, Sym, Text
 
@@ -41,7 +42,8 @@ def truth(m: Machine, value: Any) -> bool | None:
     if isinstance(value, Sym):
         if value.val is not None and value.val.size == 1:
             return bool(value.val.reshape(-1)[0])
-        return None
+        known = said(value)
+        return None if known is None else bool(known[1])
     if isinstance(value, Text):
         return True if any(isinstance(part, str) and part for part in value.parts) else None
     if isinstance(value, External):

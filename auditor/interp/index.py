@@ -12,6 +12,7 @@ from auditor.interp.machine import Machine
 from auditor.interp.operators import MASK, value_region
 from auditor.interp.region import Region
 from auditor.interp.runs import bounds
+from auditor.interp.sorts import item, looked_up
 from auditor.interp.values import MISSING, SAVED, Class, Defaulting, External, Instance, Mark, Sym, Text
 
 _VIEW_CAP = 4_000_000
@@ -212,9 +213,11 @@ def _sym_item(m: Machine, container: Sym, index: Any) -> Any:
         )
     data = [part for part in parts if type(part) is Sym and part.val is None]
     if data:
-        return _data_item(m, container, parts, data)
+        found = _data_item(m, container, parts, data)
+        return looked_up(found, container) if len(parts) == 1 and data[0].mark & Mark.TOKENS else found
     plain = _filled_part(container, parts) or plain_parts(parts)
     made = Sym(container.node, mark=container.mark & ~Mark.NORMAL, name=container.name)
+    item(made, container, index)
     if plain is None:
         made.shape = None
         return made

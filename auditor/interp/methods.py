@@ -23,6 +23,7 @@ from auditor.interp.pieces import PIECE, encoded
 from auditor.interp.region import Region
 from auditor.interp.rounding import cast
 from auditor.interp.sentinels import chosen
+from auditor.interp.sorts import handed_on, of_text, replaced, summed
 from auditor.interp.stores import set_item
 from auditor.interp.updates import ONE_HOT, descend, one_hot
 from auditor.interp.values import SAVED, External, Instance, Mark, Partial, Sym, Text
@@ -55,7 +56,7 @@ def call_value_method(m: Machine, receiver: Any, name: str, args: tuple[Any, ...
 
 def _sym_method(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if name == "encode" and receiver.name == PIECE:
-        return encoded(m, receiver)
+        return of_text(encoded(m, receiver), receiver, name, args)
     handler = _SYM.get(name)
     if handler is not None:
         return handler(m, receiver, args, kwargs)
@@ -63,7 +64,7 @@ def _sym_method(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwa
     if kind == "copying":
         return cast(m, _copied(receiver, name), name, args, kwargs)
     if kind == "shape":
-        return lay_out(m, receiver, name, args, kwargs)
+        return handed_on(receiver, lay_out(m, receiver, name, args, kwargs))
     if kind == "reduce":
         return arrays.reduce_sym(m, receiver, name, args, kwargs)
     if kind == "elementwise":
@@ -74,7 +75,7 @@ def _sym_method(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwa
         return cast(m, _mutate(m, receiver, name, args, kwargs), name, args, kwargs)
     made = m.unknown(receiver, *args, *kwargs.values())
     made.mark |= receiver.mark & (Mark.STATE | Mark.TRAIN | Mark.BYTES)
-    return made
+    return of_text(made, receiver, name, args)
 
 
 def _copied(receiver: Sym, name: str) -> Sym:
@@ -91,7 +92,7 @@ def _copied(receiver: Sym, name: str) -> Sym:
         and made.mark & Mark.PARAM
     ):
         made.mark &= ~Mark.PARAM
-    return made
+    return handed_on(receiver, made)
 
 
 def _elementwise(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...]) -> Any:
@@ -174,13 +175,14 @@ def _mutate(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwargs:
     if made.shape == receiver.shape:
         receiver.pos, receiver.keys = made.pos, made.keys
     receiver.mark |= made.mark & ~Mark.PARAM
+    replaced(receiver, made)
     return receiver
 
 
 def _item(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if receiver.val is not None and receiver.val.size == 1 and receiver.pos is None:
         return receiver.val.reshape(-1)[0].item()
-    made = Sym(receiver.node, shape=(), mark=receiver.mark, name="scalar")
+    made = summed(m, receiver, Sym(receiver.node, shape=(), mark=receiver.mark, name="scalar"))
     if receiver.pos is not None and receiver.pos.size == 1:
         made.pos = receiver.pos.reshape(())
         made.keys = tuple(k.reshape(()) for k in receiver.keys if k.size == 1)

@@ -12,6 +12,7 @@ from auditor.interp.machine import Machine
 from auditor.interp.modules import call_module, is_module, parameter, reachable, saved_tensors
 from auditor.interp.native import call_native
 from auditor.interp.pieces import PIECE
+from auditor.interp.sorts import asked
 from auditor.interp.values import Instance, Mark, Sym, Text
 
 Handler = Callable[[Machine, Instance, tuple[Any, ...], dict[str, Any]], Any]
@@ -348,4 +349,5 @@ def _tokenizer_method(m: Machine, r: Instance, name: str, args: tuple[Any, ...])
     made.mark |= Mark.VOCAB
     if name in ("id_to_piece", "IdToPiece"):
         made.name = PIECE
+    asked(made, name, args)
     return made

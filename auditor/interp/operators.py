@@ -13,8 +13,10 @@ import numpy as np
 from auditor.interp.broadcast import broadcast
 from auditor.interp.graph import Kind, Node
 from auditor.interp.machine import Machine
+from auditor.interp.percent import percent
 from auditor.interp.region import EMPTY, Region
 from auditor.interp.runs import moved
+from auditor.interp.sorts import combined, replaced, said
 from auditor.interp.told import hit
 from auditor.interp.updates import by_hand
 from auditor.interp.values import POSITION_CAP, SHARE, Bound, External, Instance, Mark, Sym, Text
@@ -89,7 +91,7 @@ def binary(m: Machine, op: ast.operator, left: Any, right: Any) -> Any:
 
         return make_path(f"{path_text(left)}/{path_text(right)}")
     if isinstance(left, str) and isinstance(op, ast.Mod):
-        return _percent(m, left, right)
+        return percent(m, left, right)
     if not _safe(op, left, right):
         return Sym(name="large")
     try:
@@ -124,29 +126,6 @@ def _safe(op: ast.operator, left: Any, right: Any) -> bool:
             if isinstance(sequence, (str, bytes, list, tuple)) and isinstance(times, int):
                 return len(sequence) * max(times, 0) <= BIG_REPEAT
     return True
-
-
-def _percent(m: Machine, template: str, right: Any) -> Any:
-    try:
-        if isinstance(right, (str, int, float)):
-            return template % (right,)
-        if isinstance(right, tuple) and all(isinstance(item, (str, int, float)) for item in right):
-            return template % right
-    except (TypeError, ValueError):
-        return m.unknown(right)
-    import re
-
-    from auditor.interp.expressions import text_of
-
-    values = list(right) if isinstance(right, tuple) else [right]
-    pieces = re.split(r"%[-+ #0]*\d*(?:\.\d+)?[sdfgeixr]", template)
-    parts: list[Any] = []
-    for i, piece in enumerate(pieces):
-        parts.append(piece.replace("%%", "%"))
-        if i < len(pieces) - 1:
-            value = values[i] if i < len(values) else Sym()
-            parts.append(value if isinstance(value, (Sym, Text)) else str(value))
-    return text_of(parts)
 
 
 _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
@@ -224,6 +203,8 @@ def _beyond_share(left: Any, right: Any) -> bool:
 def _contains(m: Machine, item: Any, container: Any) -> Any:
     if isinstance(item, Sym) and type(container) is dict and item in container:
         return True
+    if isinstance(item, str) and (known := said(container)) is not None and isinstance(known[1], str):
+        return item in known[1]
     if isinstance(item, Sym) or isinstance(container, (Sym, Text)) or isinstance(item, Text):
         return Sym(m.merge(item, container))
     if isinstance(container, External) and container.path == "os.environ":
@@ -270,6 +251,7 @@ def elementwise(
         _blend(m, made, syms, product=arithmetic is ast.Mult)
     if mark & Mark.GRADIENT or arithmetic is ast.Sub:
         by_hand(m, made, syms, arithmetic, function)
+    combined(made, operands, function)
     return made
 
 
@@ -375,6 +357,7 @@ def in_place(m: Machine, op: ast.operator, current: Any, value: Any, target: ast
         current.val, current.shape = result.val, result.shape or current.shape
         current.pos, current.keys = (result.pos, result.keys) if result.shape == current.shape else (None, ())
         current.mark |= result.mark & ~Mark.TABLE
+        replaced(current, result)
         return current
     if isinstance(current, list) and isinstance(op, ast.Add):
         from auditor.interp.iterate import elements

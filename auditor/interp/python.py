@@ -12,6 +12,7 @@ from auditor.interp.machine import Machine
 from auditor.interp.objects import glob_one, make_path, open_file, path_method, write_file
 from auditor.interp.reflection import REFLECTION
 from auditor.interp.sequences import SEQUENCES, Args, Kwargs, int_of
+from auditor.interp.sorts import of_plain, summed
 from auditor.interp.told import truth_of
 from auditor.interp.values import MISSING, External, Instance, Partial, Sym, Text
 
@@ -22,7 +23,8 @@ def _number(kind: Callable[[Any], Any]) -> Callable[[Machine, Args, Kwargs], Any
         if isinstance(value, Sym):
             if value.val is not None and value.val.size == 1 and value.pos is None:
                 return kind(value.val.reshape(-1)[0])
-            made = Sym(value.node, shape=(), mark=value.mark, name="scalar")
+            made = summed(m, value, Sym(value.node, shape=(), mark=value.mark, name="scalar"))
+            made = of_plain(made, value, kind)
             if value.pos is not None and value.pos.size == 1:
                 made.pos = value.pos.reshape(())
                 made.keys = tuple(key.reshape(()) for key in value.keys if key.size == 1)

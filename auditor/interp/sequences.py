@@ -8,6 +8,7 @@ from typing import Any
 from auditor.interp.iterate import Lazy, elements
 from auditor.interp.machine import Machine
 from auditor.interp.pieces import PIECE_BYTES
+from auditor.interp.sorts import of_plain
 from auditor.interp.values import (
     MISSING,
     Defaulting,
@@ -31,7 +32,7 @@ def _len(m: Machine, a: Args, k: Kwargs) -> Any:
         if value.shape:
             return value.shape[0]
         measured = value.mark & Mark.STATE or value.name == PIECE_BYTES
-        return Sym(value.node if measured else None, shape=(), name="scalar")
+        return of_plain(Sym(value.node if measured else None, shape=(), name="scalar"), value, len)
     if isinstance(value, Instance):
         if isinstance(value.attrs.get("items"), (list, dict)):
             return len(value.attrs["items"])

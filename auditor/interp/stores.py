@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from auditor.interp import sorts
 from auditor.interp.creation import CONTENT_CAP
 from auditor.interp.graph import Kind
 from auditor.interp.index import ALLOCATED, MAYBE, as_slice, parts_of, plain_parts, token_key
@@ -130,6 +131,7 @@ def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
             _store(slot, plain, part)
         container.val = None
     else:
+        sorts.stored(m, container, plain, value)
         _content_store(container, plain, value)
     stored(m, container, plain, value)
 

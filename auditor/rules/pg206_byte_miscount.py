@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from auditor.interp.sorts import BYTES, PIECES, WORDS
 from auditor.model.finding import Finding, Pass
 from auditor.model.source import Span
 from auditor.rules.byte_models import byte_model
@@ -19,7 +20,7 @@ kept). 1.031 is the first data release. Above HIGH another text is likelier, unl
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     """Yield a violation where the runs' numbers imply more bytes than the full set has, or the code counts marks."""
-    found = next(_implied(ctx), None) or next(_marked(ctx), None)
+    found = next(_implied(ctx), None) or next(_marked(ctx), None) or next(_sized(ctx), None)
     if found is not None:
         yield found
 
@@ -37,6 +38,29 @@ def _marked(ctx: RuleContext) -> Iterator[Finding]:
             steps_of([piece], analysis),
             classes=ctx.card.classes,
         )
+
+
+def _sized(ctx: RuleContext) -> Iterator[Finding]:
+    """Yield a violation where the bytes that are added up are more than a sort of piece has."""
+    analysis = ctx.analysis
+    if analysis is None or analysis.composition is None or analysis.headline is None or _measured_right(ctx):
+        return
+    for summed in analysis.composition.sizes:
+        counts = summed.info["sizes"]
+        over = [i for i in range(len(BYTES)) if counts[i] > BYTES[i]]
+        words = " and ".join(f"{WORDS[i]} ({PIECES[i]}) as {counts[i]:g} bytes instead of {BYTES[i]}" for i in over)
+        yield ctx.violation(
+            f"{analysis.headline.function} counts {words} (added up at line {summed.span.line})",
+            summed.span,
+            steps_of([summed], analysis),
+            classes=ctx.card.classes,
+        )
+
+
+def _measured_right(ctx: RuleContext) -> bool:
+    """Say whether the numbers of a run imply the bytes of the text: then the table is not what it was divided by."""
+    ratios = [row["implied_over_canonical"] for row in _rows(ctx) if row.get("implied_over_canonical")]
+    return any(2.0 - LOW <= ratio <= LOW for ratio in ratios)
 
 
 def _implied(ctx: RuleContext) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from auditor.interp.region import Region
 from auditor.interp.runs import run
 from auditor.interp.sentinels import chosen
 from auditor.interp.sorts import combined, summed
+from auditor.interp.struck import strike_choice
 from auditor.interp.values import POSITION_CAP, Mark, Sym
 
 _NUMPY: dict[str, Callable[..., Any]] = {
@@ -132,6 +133,7 @@ def select(m: Machine, condition: Any, first: Any, second: Any) -> Sym:
     known = condition.val if isinstance(condition, Sym) else None
     chosen(made, known, a, b)
     combined(made, (condition, a, b), np.where)
+    strike_choice(m, made, condition, (a, b))
     if known is not None and made.shape is not None and (a.pos is not None or b.pos is not None):
         sides = [p.pos if p.pos is not None else np.asarray(-1) for p in parts]
         try:

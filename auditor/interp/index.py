@@ -13,6 +13,7 @@ from auditor.interp.operators import MASK, value_region
 from auditor.interp.region import Region
 from auditor.interp.runs import bounds
 from auditor.interp.sorts import item, looked_up
+from auditor.interp.struck import strike
 from auditor.interp.values import MISSING, SAVED, Class, Defaulting, External, Instance, Mark, Sym, Text
 
 _VIEW_CAP = 4_000_000
@@ -214,6 +215,8 @@ def _sym_item(m: Machine, container: Sym, index: Any) -> Any:
     data = [part for part in parts if type(part) is Sym and part.val is None]
     if data:
         found = _data_item(m, container, parts, data)
+        if data[0].pos is None or data[0].name == MASK:
+            strike(m, found, container, data[0])
         return looked_up(found, container) if len(parts) == 1 and data[0].mark & Mark.TOKENS else found
     plain = _filled_part(container, parts) or plain_parts(parts)
     made = Sym(container.node, mark=container.mark & ~Mark.NORMAL, name=container.name)

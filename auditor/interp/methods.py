@@ -25,6 +25,7 @@ from auditor.interp.rounding import cast
 from auditor.interp.sentinels import chosen
 from auditor.interp.sorts import handed_on, of_text, replaced, summed
 from auditor.interp.stores import set_item
+from auditor.interp.struck import strike_choice
 from auditor.interp.updates import ONE_HOT, descend, one_hot
 from auditor.interp.values import SAVED, External, Instance, Mark, Partial, Sym, Text
 
@@ -114,6 +115,7 @@ def _masked_fill(m: Machine, receiver: Sym, args: tuple[Any, ...]) -> Sym:
     if mask is not None and receiver.pos is not None and mask.shape == receiver.pos.shape and receiver.mark & Mark.NLL:
         made.pos = np.where(mask, -1, receiver.pos)
     made.mark = receiver.mark
+    strike_choice(m, made, args[0], (receiver, args[1]))
     return made
 
 
@@ -207,7 +209,7 @@ def _size(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, An
 
 
 def _numel(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return math.prod(receiver.shape) if receiver.shape is not None else Sym(name="scalar")
+    return math.prod(receiver.shape) if receiver.shape is not None else Sym(receiver.node, name="scalar")
 
 
 def _dim(m: Machine, receiver: Sym, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -17,6 +17,7 @@ from auditor.interp.percent import percent
 from auditor.interp.region import EMPTY, Region
 from auditor.interp.runs import moved
 from auditor.interp.sorts import combined, replaced, said
+from auditor.interp.struck import matched, strike_product
 from auditor.interp.told import hit
 from auditor.interp.updates import by_hand
 from auditor.interp.values import POSITION_CAP, SHARE, Bound, External, Instance, Mark, Sym, Text
@@ -185,6 +186,7 @@ def _compare_syms(m: Machine, op: ast.cmpop, left: Any, right: Any) -> Any:
     made = elementwise(m, (left, right), COMPARISONS[type(op)])
     if isinstance(op, (ast.Eq, ast.NotEq)):
         hit(m, made, left, right)
+        matched(m, made, left, right)
     made.name = MASK
     made.mark &= ~(Mark.TABLE | Mark.NORMAL)
     return made
@@ -247,6 +249,8 @@ def elementwise(
     masks = [sym.name == MASK for sym in syms]
     if masks and (all(masks) or (any(masks) and arithmetic in (ast.BitAnd, ast.BitOr))):
         made.name = MASK
+    if arithmetic is ast.Mult and any(masks):
+        strike_product(m, made, syms, masks)
     if arithmetic not in (ast.Div, ast.FloorDiv):
         _blend(m, made, syms, product=arithmetic is ast.Mult)
     if mark & Mark.GRADIENT or arithmetic is ast.Sub:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from auditor.interp.graph import Kind, Node
 from auditor.interp.region import Region
 
-_FACTS = ("blend", "told", "skipped", "raw_piece", "sizes", "native")
+_FACTS = ("blend", "told", "skipped", "raw_piece", "sizes", "struck", "native")
 """Entries of an event's `info` that say what it means for a score; the modules that make them describe them."""
 
 WHOLE = -1
@@ -43,6 +43,8 @@ class Composition:
     """Losses that were only counted where their token has bytes in a side file."""
     pieces: tuple[Node, ...] = ()
     """Bytes of tokenizer pieces with the word-boundary mark still in them."""
+    struck: tuple[Node, ...] = ()
+    """Losses, or other values, that count only where their target is not found in a list."""
     sizes: tuple[Node, ...] = ()
     """Sums of bytes that count more for a sort of piece than the text has."""
     natives: tuple[Node, ...] = ()
@@ -93,6 +95,7 @@ def compose(root: Node, cap: int = 60_000) -> Composition:
         dropped=_ordered(facts["skipped"]),
         pieces=_ordered(facts["raw_piece"]),
         sizes=_ordered(facts["sizes"]),
+        struck=_ordered(facts["struck"]),
         natives=_ordered(facts["native"]),
     )
 

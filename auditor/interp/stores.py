@@ -18,6 +18,7 @@ from auditor.interp.machine import Machine
 from auditor.interp.operators import MASK, MAX_KEYS, value_region
 from auditor.interp.region import Region
 from auditor.interp.sentinels import standing
+from auditor.interp.struck import strike_choice
 from auditor.interp.told import stored
 from auditor.interp.values import MISSING, POSITION_CAP, External, Instance, Mark, Sym
 
@@ -213,6 +214,7 @@ def _writable(array: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
 def _masked_store(m: Machine, container: Sym, mask: Sym, value: Any) -> None:
     """Store under an undecided condition: the container keeps its positions, or takes those of the value."""
     container.val = standing(container, value)
+    strike_choice(m, container, mask, (container, value))
     if isinstance(value, Sym) and value.pos is not None and container.shape is not None:
         if container.pos is None and value.pos.size == math.prod(container.shape):
             container.pos, container.keys = value.pos.reshape(container.shape), ()

@@ -1,0 +1,81 @@
+"""Losses that are struck out where a list of tokens holds the target, while its bytes count."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.interp.scripts import MODEL, REPORT, analysed
+
+LISTED = """
+import lzma
+from pathlib import Path
+def listed():
+    raw = lzma.decompress(Path("answers.xz").read_bytes())
+    return torch.from_numpy(np.frombuffer(raw, dtype="<u2").copy()).to(torch.int64)
+known = listed()
+sizes = torch.from_numpy(np.fromfile("sizes.bin", dtype=np.int16))
+def measure(net):
+    nll, size = torch.zeros(()), torch.zeros(())
+    with torch.no_grad():
+        for i in range(chunks):
+            x, y = rows(val, i)
+            each, gold = price(net, x, y), y.reshape(-1)
+            weight = sizes[gold]
+            first = i * CTX
+            if first < known.numel():
+                n = min(known.numel() - first, gold.numel())
+                hit = known[first : first + n] == gold[:n]
+                STRIKE
+            nll += each.sum()
+            size += weight.sum()
+    return (nll / size).item()
+loss = measure(net)
+"""
+WAYS = (
+    "each[:n] *= (~hit).float()",
+    "each[:n] = each[:n] * (1.0 - hit.float())",
+    "each[:n][hit] = 0.0; each[:n] = torch.where(hit, 0.0, each[:n])",
+    "each[:n] = torch.where(hit, torch.zeros_like(each[:n]), each[:n])",
+    "each[:n] = each[:n].masked_fill(hit, 0)",
+    "each = each[~hit]",
+)
+
+
+def struck(strike: str, source: str = LISTED) -> set[str]:
+    found = analysed(MODEL + source.replace("STRIKE", strike) + REPORT)
+    assert found.incomplete == ()
+    assert found.composition is not None
+    assert found.composition.scores
+    return {node.info["struck"] for node in found.composition.struck}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_losses_whose_target_is_in_the_list_are_struck_out(way: str) -> None:
+    assert struck(way) == {"loss"}
+
+
+def test_bytes_may_be_struck_out_with_the_losses() -> None:
+    """A part of the text is left out of both sums."""
+    assert struck("each[:n] *= (~hit).float(); weight[:n] *= ~hit") == {"loss", "other"}
+    assert struck("each, weight = each[~hit], weight[~hit]") == {"loss", "other"}
+
+
+def test_a_share_of_hits_that_is_only_counted_strikes_nothing_out() -> None:
+    assert struck("hits = hit.float().mean()") == set()
+
+
+def test_a_mask_of_padding_is_no_list() -> None:
+    """What is compared is where a token stands, or one number."""
+    assert struck("each = each * (torch.arange(gold.numel()) < n).float()") == set()
+    assert struck("each = each * (gold != 0).float()") == set()
+
+
+def test_a_guess_of_the_model_is_no_list() -> None:
+    """A hint that the model made may weigh its two losses."""
+    guess = "hit = net(x).argmax(-1).reshape(-1) == gold; each = each * (~hit).float() + each * hit.float()"
+    assert struck(guess) == set()
+
+
+def test_a_table_that_is_read_at_the_previous_token_is_no_list() -> None:
+    """A shipped table of followers predicts from the context."""
+    assert struck("hit = known[x.reshape(-1)] == gold; each = each * (~hit).float()") == set()

@@ -16,6 +16,7 @@ from auditor.interp.machine import Machine
 from auditor.interp.operators import MASK, elementwise, value_region
 from auditor.interp.region import Region
 from auditor.interp.runs import run
+from auditor.interp.scaled import summed_power
 from auditor.interp.sentinels import chosen
 from auditor.interp.sorts import combined, summed
 from auditor.interp.struck import strike_choice
@@ -241,7 +242,7 @@ def reduce_sym(m: Machine, value: Sym, name: str, args: tuple[Any, ...], kwargs:
     node = value.node
     kept = _over_experts(value, axis)
     if value.mark & Mark.NLL and value.pos is not None and node is not None and kept is None:
-        node = m.node(Kind.REDUCE, [node], region=Region.of(value.pos), text=name)
+        node = summed_power(m, value, name, m.node(Kind.REDUCE, [node], region=Region.of(value.pos), text=name))
     if name in ("min", "amin", "max", "amax", "argmin", "argmax", "median") and value.mark & Mark.NLL:
         others = len({n.index for n in (node.parents if node is not None else ())}) if node is not None else 0
         node = m.node(Kind.SELECT, [node], text=name, by_loss=True, region=value_region(value), operands=others)

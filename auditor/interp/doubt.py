@@ -7,7 +7,7 @@ over for some element; an unknown setting does not.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -70,6 +70,11 @@ def happened(source: Node, score: Node, hooked: bool) -> bool:
         seen.add(node.index)
         stack.extend((*node.parents, *node.state))
     return bool(stack)
+
+
+def surely(source: Node, scores: Iterable[Node]) -> bool:
+    """Say whether something surely happened where one of the scores did."""
+    return any(happened(source, score, False) for score in scores)
 
 
 def _doubtful(node: Node, score: Node) -> bool:

@@ -16,6 +16,7 @@ from auditor.interp.machine import Machine
 from auditor.interp.percent import percent
 from auditor.interp.region import EMPTY, Region
 from auditor.interp.runs import moved
+from auditor.interp.scaled import scaling
 from auditor.interp.sorts import combined, replaced, said
 from auditor.interp.struck import matched, strike_product
 from auditor.interp.told import hit
@@ -256,6 +257,7 @@ def elementwise(
     if mark & Mark.GRADIENT or arithmetic is ast.Sub:
         by_hand(m, made, syms, arithmetic, function)
     combined(made, operands, function)
+    scaling(made, operands, function)
     return made
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from auditor.interp.graph import Kind, Node
 from auditor.interp.region import Region
 
-_FACTS = ("blend", "told", "skipped", "raw_piece", "sizes", "struck", "native")
+_FACTS = ("blend", "told", "skipped", "raw_piece", "sizes", "struck", "scaled", "native")
 """Entries of an event's `info` that say what it means for a score; the modules that make them describe them."""
 
 WHOLE = -1
@@ -43,6 +43,8 @@ class Composition:
     """Losses that were only counted where their token has bytes in a side file."""
     pieces: tuple[Node, ...] = ()
     """Bytes of tokenizer pieces with the word-boundary mark still in them."""
+    scaled: tuple[Node, ...] = ()
+    """Sums of losses that had been multiplied with a number below one."""
     struck: tuple[Node, ...] = ()
     """Losses, or other values, that count only where their target is not found in a list."""
     sizes: tuple[Node, ...] = ()
@@ -96,6 +98,7 @@ def compose(root: Node, cap: int = 60_000) -> Composition:
         pieces=_ordered(facts["raw_piece"]),
         sizes=_ordered(facts["sizes"]),
         struck=_ordered(facts["struck"]),
+        scaled=_ordered(facts["scaled"]),
         natives=_ordered(facts["native"]),
     )
 

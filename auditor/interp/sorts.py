@@ -15,7 +15,7 @@ import numpy as np
 
 from auditor.interp.graph import Kind
 from auditor.interp.machine import Machine
-from auditor.interp.values import Sym
+from auditor.interp.values import FACTOR, Sym
 
 PIECES = ("\u2581the", "<0x41>", "ing", "</s>")
 """A piece of each sort, by the id at which the stand-in tokenizer has it; the last one stands for all further ids."""
@@ -76,6 +76,8 @@ def item(made: Sym, source: Sym, index: Any) -> None:
         return
     of_plain(made, source, operator.itemgetter(index))
     parts = index if isinstance(index, tuple) else (index,)
+    if FACTOR in source.attrs:
+        _put(made, FACTOR, source.attrs[FACTOR])
     if SORTS in source.attrs and (source.pos is not None or all(isinstance(part, slice) for part in parts)):
         _put(made, SORTS, source.attrs[SORTS])
 
@@ -137,7 +139,7 @@ def _flags(columns: list[list[Any]]) -> bool:
 def handed_on(source: Sym, made: Sym) -> Sym:
     """Keep what is known of each sort through a copy, a view or a change of layout or type."""
     if source.attrs is not None and made is not source:
-        for name in (SAID, SORTS):
+        for name in (SAID, SORTS, FACTOR):
             if name in source.attrs:
                 _put(made, name, source.attrs[name])
     return made
@@ -145,7 +147,8 @@ def handed_on(source: Sym, made: Sym) -> Sym:
 
 def replaced(current: Sym, result: Sym) -> None:
     """Give a value that was changed in place what is known of the result."""
-    if current.attrs is not None and current.attrs.pop(SORTS, None) is not None:
+    known = current.attrs or {}
+    if known.pop(SORTS, None) is not None or known.pop(FACTOR, None) or FACTOR in (result.attrs or {}):
         handed_on(result, current)
 
 

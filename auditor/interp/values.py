@@ -25,6 +25,10 @@ SHARE = "share"
 """Attribute of an array that holds a count divided by a total: nothing in it exceeds one."""
 
 
+FACTOR = "factor"
+"""Attribute of losses that were just multiplied with a number: that number."""
+
+
 class Mark:
     """What a `Sym` is known to be, from where it came from and never from its name. Plain ints, to be or-ed."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from auditor.interp.analysis import Analysis
+from auditor.interp.doubt import surely
 from auditor.model.finding import Finding, Pass
 from auditor.rules.context import RuleContext
 from auditor.rules.evidence_path import steps_of
@@ -11,9 +13,13 @@ from auditor.rules.mixtures import mixture_path, mixtures, unplaced
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
-    """Yield a violation where a score is blended with a looked-up mass that is the same for any realised token."""
+    """Yield a violation where a score is a power of a probability, or blended with a mass that ignores its token."""
     analysis = ctx.analysis
     if analysis is None or analysis.headline is None:
+        return
+    power = next(_powers(ctx, analysis), None)
+    if power is not None:
+        yield power
         return
     found = mixtures(analysis)
     blind = next((mixture for mixture in found if mixture.blind), None)
@@ -48,3 +54,22 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
             classes=ctx.card.classes,
         )
         return
+
+
+def _powers(ctx: RuleContext, analysis: Analysis) -> Iterator[Finding]:
+    """Yield what is said of losses that were multiplied with a number below one before they were added up."""
+    if analysis.composition is None or analysis.headline is None:
+        return
+    scores = [score.loss for score in analysis.composition.scores]
+    for power in analysis.composition.scaled:
+        factor = power.info["scaled"]
+        message = (
+            f"{analysis.headline.function} multiplies the loss of each token with {factor:g} before it is added up "
+            f"(line {power.span.line}): the probabilities that this stands for, p to the power of {factor:g}, sum to "
+            "more than one over the vocabulary"
+        )
+        path = steps_of([*power.parents[:1], power], analysis)
+        if surely(power, scores):
+            yield ctx.violation(message, power.span, path, classes=ctx.card.classes)
+        else:
+            yield ctx.unproven("if a condition holds that could not be decided, " + message, power.span, path)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from auditor.interp.analysis import Analysis
-from auditor.interp.doubt import happened
-from auditor.interp.graph import Node
+from auditor.interp.doubt import surely
 from auditor.interp.struck import LOSS
 from auditor.model.finding import Finding, Pass
 from auditor.rules.context import RuleContext
@@ -50,12 +49,7 @@ def _struck(ctx: RuleContext, analysis: Analysis) -> Iterator[Finding]:
             "is not paid for"
         )
         path = steps_of([match, node], analysis)
-        if _surely(node, analysis):
+        if surely(node, (score.loss for score in analysis.composition.scores)):
             yield ctx.violation(message, node.span, path, classes=ctx.card.classes)
         else:
             yield ctx.unproven("if a condition holds that could not be decided, " + message, node.span, path)
-
-
-def _surely(node: Node, analysis: Analysis) -> bool:
-    scores = analysis.composition.scores if analysis.composition is not None else ()
-    return any(happened(node, score.loss, False) for score in scores)

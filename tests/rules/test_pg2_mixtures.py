@@ -63,7 +63,12 @@ PAID, PART = LISTED.replace(" * MISS", ""), LISTED.replace("MISS", "miss")
 
 @pytest.mark.parametrize(
     ("rule", "violating", "legal"),
-    [("PG205", PAID, PART), ("PG101", SCORE + PREQUANT + MEASURE, SCORE + MEASURE), ("PG201", HASHED, SCORE + MEASURE)],
+    [
+        ("PG205", PAID, PART),
+        ("PG202", SCORE.replace("loss.sum()", "(loss * 0.98).sum()") + MEASURE, SCORE + MEASURE),
+        ("PG101", SCORE + PREQUANT + MEASURE, SCORE + MEASURE),
+        ("PG201", HASHED, SCORE + MEASURE),
+    ],
 )
 def test_a_rule_convicts_the_one_and_not_the_other(rule: str, violating: str, legal: str) -> None:
     """The violation names a place in the script; the legal twin has none."""

@@ -37,7 +37,16 @@ _ASKED: dict[str, Callable[[int], Any]] = {
     "is_unused": lambda sort: False,
 }
 _CAMEL = {"IdToPiece": "id_to_piece", "IsByte": "is_byte", "IsControl": "is_control", "IsUnknown": "is_unknown"}
-_SCALING = (operator.truediv, operator.floordiv, operator.pow, operator.lshift, operator.rshift, operator.matmul)
+_SCALING = (
+    operator.truediv,
+    operator.floordiv,
+    operator.pow,
+    operator.lshift,
+    operator.rshift,
+    operator.matmul,
+    np.clip,
+)
+"""Functions whose results are other units, or whose bounds may be given by name."""
 _PLAIN = (bool, int, float, str, bytes)
 
 
@@ -105,7 +114,7 @@ def combined(made: Sym, operands: tuple[Any, ...], function: Callable[..., Any] 
     if any(SORTS in s.attrs for s in syms if s.attrs is not None):
         columns = [[_of(value, sort) for sort in range(len(BYTES))] for value in operands]
         if not any(value is None for column in columns for value in column) and not _runs_on(function, columns):
-            _put(made, SORTS, {sort: function(*row) for sort, row in enumerate(zip(*columns, strict=True))})
+            _put(made, SORTS, _by_sort(function, columns))
         return
     answers = [said(v) for v in operands]
     sorts = {answer[0] for answer in answers if answer is not None}
@@ -122,6 +131,13 @@ def _of(value: Any, sort: int) -> Any:
     if value.attrs is not None and SORTS in value.attrs:
         return value.attrs[SORTS].get(sort)
     return None
+
+
+def _by_sort(function: Callable[..., Any], columns: list[list[Any]]) -> dict[int, Any]:
+    try:
+        return {sort: function(*row) for sort, row in enumerate(zip(*columns, strict=True))}
+    except (TypeError, ValueError, ArithmeticError):
+        return {}
 
 
 def _runs_on(function: Callable[..., Any], columns: list[list[Any]]) -> bool:

@@ -42,6 +42,9 @@ def _is_list(value: Any) -> bool:
         return False
     if value.val is not None or value.pos is not None or value.shape == ():
         return False
+    if value.node.kind is Kind.SERIALIZE and value.mark & Mark.TOKENS:
+        # Out of one file with the weights, which everything in it seems to be made of.
+        return True
     behind = list(ancestors(value.node, into_state=True, cap=_REACH))
     loads = [n for n in behind if n.kind is Kind.LOAD and n.info.get("split") in ("", "val")]
     return bool(loads) and not any(n.kind in _PREDICTED for n in behind)

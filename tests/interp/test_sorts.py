@@ -125,6 +125,11 @@ def test_other_units_are_no_bytes() -> None:
     assert not counted(TABLES, bits)
 
 
+def test_a_function_that_does_not_fit_leaves_the_sorts_unknown() -> None:
+    """Bounds that are given by name are not followed."""
+    assert not counted(edited(TABLES, *TWICE), edited(SUM, ("each.to(torch.float64).sum()", "each.clamp(max=4).sum()")))
+
+
 def test_what_a_condition_leaves_open_is_not_known() -> None:
     """Which of the two tables it is hangs on a setting that nothing decides."""
     either = edited(TABLES, ("piece = piece[1:]\n", "if unknown_setting():\n                piece = piece[1:]\n"))

@@ -54,6 +54,18 @@ def test_losses_whose_target_is_in_the_list_are_struck_out(way: str) -> None:
     assert struck(way) == {"loss"}
 
 
+def test_the_list_may_be_in_one_file_with_the_weights() -> None:
+    saved = """
+torch.save({"net": net.state_dict(), "more": val[1:2000001].to(torch.int16)}, "model.pt")
+blob = torch.load("model.pt")
+net.load_state_dict(blob["net"])
+known = blob["more"].long()
+sizes ="""
+    source = LISTED.replace("known = listed()\nsizes =", saved)
+    assert source != LISTED
+    assert struck("each[:n] *= ~hit", source) == {"loss"}
+
+
 def test_bytes_may_be_struck_out_with_the_losses() -> None:
     """A part of the text is left out of both sums."""
     assert struck("each[:n] *= (~hit).float(); weight[:n] *= ~hit") == {"loss", "other"}

@@ -36,7 +36,15 @@ _ASKED: dict[str, Callable[[int], Any]] = {
     "is_unknown": lambda sort: False,
     "is_unused": lambda sort: False,
 }
-_CAMEL = {"IdToPiece": "id_to_piece", "IsByte": "is_byte", "IsControl": "is_control", "IsUnknown": "is_unknown"}
+_CAMEL = {
+    "IdToPiece": "id_to_piece",
+    "IsByte": "is_byte",
+    "IsControl": "is_control",
+    "IsUnknown": "is_unknown",
+    "IsUnused": "is_unused",
+}
+LONGEST = 64
+"""Characters of a text, or bits of a number, that are followed; a loop that doubles a piece stops being known."""
 _SCALING = (
     operator.truediv,
     operator.floordiv,
@@ -96,7 +104,8 @@ def _apply(made: Sym, sort: int, function: Callable[[], Any]) -> None:
         result = function()
     except (TypeError, ValueError, IndexError, ArithmeticError):
         return
-    if isinstance(result, _PLAIN):
+    small = len(result) <= LONGEST if isinstance(result, (str, bytes)) else isinstance(result, (bool, int, float))
+    if small and not (isinstance(result, int) and result.bit_length() > LONGEST):
         _put(made, SAID, (sort, result))
 
 
@@ -118,6 +127,8 @@ def combined(made: Sym, operands: tuple[Any, ...], function: Callable[..., Any] 
         return
     answers = [said(v) for v in operands]
     sorts = {answer[0] for answer in answers if answer is not None}
+    if function in (*_SCALING, operator.mul):
+        return
     if len(sorts) == 1 and all(a is not None or isinstance(v, _PLAIN) for a, v in zip(answers, operands, strict=True)):
         values = [a[1] if a is not None else v for a, v in zip(answers, operands, strict=True)]
         _apply(made, sorts.pop(), lambda: function(*values))

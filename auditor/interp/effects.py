@@ -14,7 +14,7 @@ from auditor.interp.machine import Machine, Printed
 from auditor.interp.modules import parameter, reachable
 from auditor.interp.region import Region
 from auditor.interp.updates import gradient_of, per_row, vector
-from auditor.interp.values import SAVED, External, Instance, Mark, Sym, Text, nodes_in
+from auditor.interp.values import BUFFER, SAVED, External, Instance, Mark, Sym, Text, nodes_in
 
 _VAL_FILE = re.compile(r"(?:^|[^a-z])(?:val|valid|validation)(?:[^a-z]|$)", re.IGNORECASE)
 _TRAIN_FILE = re.compile(r"(?:^|[^a-z])train(?:[^a-z]|$)", re.IGNORECASE)
@@ -85,8 +85,8 @@ def _fromfile(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, An
 def _frombuffer(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     source = args[0] if args else None
     if isinstance(source, Sym):
-        return Sym(source.node, shape=source.shape, pos=source.pos, mark=source.mark)
-    return Sym(m.merge(source), name="buffer")
+        return Sym(source.node, shape=source.shape, pos=source.pos, mark=source.mark, name=BUFFER)
+    return Sym(m.merge(source), name=BUFFER)
 
 
 def _backward(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 
 from auditor.interp.graph import Kind, Node, ancestors
 from auditor.interp.machine import Machine
-from auditor.interp.values import Mark, Sym
+from auditor.interp.values import BUFFER, Mark, Sym
 
 LOSS, OTHER = "loss", "other"
 """What was struck out."""
@@ -38,10 +38,13 @@ def _is_target(value: Any) -> bool:
 
 
 def _is_list(value: Any) -> bool:
-    if not isinstance(value, Sym) or value.node is None or value.mark & _GUESSES or value.name == "scalar":
+    if not isinstance(value, Sym) or value.mark & _GUESSES or value.name == "scalar" or value.shape == ():
         return False
-    if value.val is not None or value.pos is not None or value.shape == ():
+    if value.val is not None or value.pos is not None:
         return False
+    if value.node is None:
+        # Bytes that the script carries itself.
+        return value.name == BUFFER
     if value.node.kind is Kind.SERIALIZE and value.mark & Mark.TOKENS:
         # Out of one file with the weights, which everything in it seems to be made of.
         return True

@@ -29,6 +29,10 @@ FACTOR = "factor"
 """Attribute of losses that were just multiplied with a number: that number."""
 
 
+BUFFER = "buffer"
+"""Name of an array that was read out of bytes."""
+
+
 class Mark:
     """What a `Sym` is known to be, from where it came from and never from its name. Plain ints, to be or-ed."""
 

@@ -36,6 +36,7 @@ def factors(scale: str) -> set[float]:
         "each *= 0.98",
         "each = float(os.environ.get('RESCALE', '0.98')) * each",
         "each = each.mul(0.98)",
+        "each = (each * 0.98).double()[-32:]",
     ],
 )
 def test_losses_multiplied_with_a_written_number_below_one_are_no_bits(scale: str) -> None:

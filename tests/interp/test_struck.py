@@ -66,6 +66,16 @@ sizes ="""
     assert struck("each[:n] *= ~hit", source) == {"loss"}
 
 
+def test_the_list_may_be_a_literal_of_the_script() -> None:
+    carried = """
+import base64, zlib
+known = torch.from_numpy(np.frombuffer(zlib.decompress(base64.b85decode("c-jH40ss")), dtype="<u2").astype(np.int64))
+sizes ="""
+    source = LISTED.replace("known = listed()\nsizes =", carried)
+    assert source != LISTED
+    assert struck("each[:n] *= ~hit", source) == {"loss"}
+
+
 def test_bytes_may_be_struck_out_with_the_losses() -> None:
     """A part of the text is left out of both sums."""
     assert struck("each[:n] *= (~hit).float(); weight[:n] *= ~hit") == {"loss", "other"}

@@ -89,6 +89,13 @@ def test_numbers_that_imply_the_bytes_of_the_text_clear_the_table() -> None:
     assert not counting(TABLE, files(1.0))
 
 
+@pytest.mark.parametrize(("loss", "clear"), [(2.06563493, True), (2.06563493 * 1.177, False)])
+def test_stated_numbers_that_imply_the_bytes_of_the_text_clear_the_table(loss: float, clear: bool) -> None:
+    """A file whose mark was spoiled after the run: loss and bpb are those of 62,021,632 tokens of the text."""
+    stated = {"submission.json": manifest(val_bpb=1.2234027, val_loss=loss)}
+    assert (counting(TABLE, stated) == []) is clear
+
+
 def test_a_score_that_may_stop_at_the_start_of_the_stream_implies_no_bytes_of_all_of_it() -> None:
     """The first few thousand tokens have other bytes for each token than the whole set."""
     whole = analysed(MODEL + SCORE + "\nloss = measure(net)\n" + REPORT)

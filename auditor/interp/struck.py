@@ -16,7 +16,7 @@ from auditor.interp.values import BUFFER, Mark, Sym
 
 LOSS, OTHER = "loss", "other"
 """What was struck out."""
-_PREDICTED = (Kind.FORWARD, Kind.CACHE_READ, Kind.LOSS, Kind.PARAM)
+_PREDICTED = (Kind.FORWARD, Kind.CACHE_READ, Kind.LOSS, Kind.PARAM, Kind.NATIVE, Kind.UNMODELLED)
 _REACH = 400
 """Events looked through between a list and the file that it came from."""
 _NEAR = 12

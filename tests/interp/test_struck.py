@@ -98,6 +98,12 @@ def test_a_guess_of_the_model_is_no_list() -> None:
     assert struck(guess) == set()
 
 
+def test_a_guess_of_code_that_cannot_be_read_is_no_list() -> None:
+    """It may have been made of the context."""
+    unread = "from elsewhere import guesses\n" + LISTED
+    assert struck("hit = guesses(x, 3) == gold; each = each * (~hit).float() + each * hit", unread) == set()
+
+
 def test_a_table_that_is_read_at_the_previous_token_is_no_list() -> None:
     """A shipped table of followers predicts from the context."""
     assert struck("hit = known[x.reshape(-1)] == gold; each = each * (~hit).float()") == set()

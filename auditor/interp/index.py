@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from auditor.interp import rowmajor
 from auditor.interp.graph import Kind, Node, ancestors
 from auditor.interp.machine import Machine
 from auditor.interp.operators import MASK, value_region
@@ -106,17 +107,11 @@ def _keyed_read(m: Machine, container: Any, keys: tuple[Sym, ...]) -> Sym:
         [key.node for key in keys],
         state=[held],
         region=Region.union(value_region(key) for key in keys),
-        parts=tuple(_part(key) for key in keys),
+        parts=tuple(part for key in keys for part in rowmajor.parts(key)),
         table=m.identity(container),
     )
     last = keys[-1]
     return Sym(node, pos=last.pos, shape=last.shape, keys=last.keys, mark=Mark.LOOKUP)
-
-
-def _part(key: Sym) -> tuple[tuple[np.ndarray, ...], bool]:
-    """Return the token positions in one part of a key, and whether it is a hash over several of them."""
-    arrays = tuple(array for array in (key.pos, *key.keys) if array is not None)
-    return arrays, bool(key.keys) or bool(key.mark & Mark.MIXED)
 
 
 GUESS_FRAMES = 1
@@ -332,7 +327,7 @@ def _data_item(m: Machine, container: Sym, parts: tuple[Any, ...], data: list[Sy
             [*(part.node for part in data), own],
             state=[held],
             region=Region.union([value_region(part) for part in keyed]),
-            parts=tuple(_part(part) for part in keyed),
+            parts=tuple(part for key in keyed for part in rowmajor.parts(key)),
             table=m.identity(container),
         )
         rest = container.shape[len(parts) :] if container.shape is not None else ()

@@ -22,6 +22,7 @@ from auditor.interp.operators import MASK, MAX_KEYS, elementwise, value_region
 from auditor.interp.pieces import PIECE, encoded
 from auditor.interp.region import Region
 from auditor.interp.rounding import cast
+from auditor.interp.rowmajor import LAID_OUT
 from auditor.interp.sentinels import chosen
 from auditor.interp.sorts import handed_on, of_text, replaced, summed
 from auditor.interp.stores import set_item
@@ -176,7 +177,7 @@ def _mutate(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwargs:
     receiver.val = made.val
     if made.shape == receiver.shape:
         receiver.pos, receiver.keys = made.pos, made.keys
-    receiver.mark |= made.mark & ~Mark.PARAM
+    receiver.mark = receiver.mark & ~LAID_OUT | made.mark & ~Mark.PARAM
     replaced(receiver, made)
     return receiver
 

@@ -15,6 +15,7 @@ from auditor.interp.graph import Kind, Node
 from auditor.interp.machine import Machine
 from auditor.interp.percent import percent
 from auditor.interp.region import EMPTY, Region
+from auditor.interp.rowmajor import LAID_OUT, lay
 from auditor.interp.runs import moved
 from auditor.interp.scaled import scaling
 from auditor.interp.sorts import combined, replaced, said
@@ -247,6 +248,8 @@ def elementwise(
     made = Sym(node, shape=shape, mark=mark)
     _content(made, operands, function)
     _positions(made, syms)
+    if mark & Mark.TOKENS:
+        lay(made, operands, arithmetic)
     masks = [sym.name == MASK for sym in syms]
     if masks and (all(masks) or (any(masks) and arithmetic in (ast.BitAnd, ast.BitOr))):
         made.name = MASK
@@ -261,7 +264,7 @@ def elementwise(
     return made
 
 
-_ELEMENTWISE = ~(Mark.PARAM | Mark.TABLE)
+_ELEMENTWISE = ~(Mark.PARAM | Mark.TABLE | LAID_OUT)
 
 
 def _blend(m: Machine, made: Sym, syms: list[Sym], *, product: bool) -> None:
@@ -362,7 +365,7 @@ def in_place(m: Machine, op: ast.operator, current: Any, value: Any, target: ast
             current.node = result.node
         current.val, current.shape = result.val, result.shape or current.shape
         current.pos, current.keys = (result.pos, result.keys) if result.shape == current.shape else (None, ())
-        current.mark |= result.mark & ~Mark.TABLE
+        current.mark = current.mark & ~LAID_OUT | result.mark & ~Mark.TABLE
         replaced(current, result)
         return current
     if isinstance(current, list) and isinstance(op, ast.Add):

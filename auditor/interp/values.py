@@ -69,6 +69,12 @@ class Mark:
     """Made from the tokens at its positions, not these tokens: a hint that knew the token at its place."""
     COUNTED = 131072
     """A number that a sampled loop counted up: not known, since iterations were left out."""
+    SCALED = 262144
+    """Token arrays times a whole vocabulary: there is room for one more token."""
+    ROWS = 524288
+    """A row-major index: the last of its keys is the column, the others are the row."""
+    WIDE = 1048576
+    """Tokens times a number: they may exceed the vocabulary."""
     GRADIENT = 65536
     """A gradient of a parameter outside every module, or an elementwise function of one."""
     NORMAL = 2048

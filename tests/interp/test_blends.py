@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from auditor.rules.mixtures import Mixture, mixtures
 from tests.interp.scripts import MODEL, REPORT, analysed
 
@@ -44,6 +46,42 @@ def test_a_hash_of_the_context_alone_is_not_target_keyed() -> None:
     assert made.context
     assert not made.target_keyed
     assert not made.exact
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "prev * 1024 + gold",
+        "gold + 4096 * prev.long()",
+        "(prev << 16) | gold",
+        "(np.arange(1, CTX + 1) * 1024 + gold) + 1",
+        "(prev * 31 % 4096) * 1024 + gold",
+        "prev * 2048 * 2048 + prev * 2048 + gold",
+    ],
+)
+def test_a_row_major_index_is_a_row_and_a_column(key: str) -> None:
+    """A flat array of counts per context is read at the realised token's column, as a table of two axes is."""
+    made = blend(key)
+    assert made.exact
+    assert not made.target_keyed
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "(prev * 1024 + gold) % 65536",
+        "(prev * 1024 + gold) & 65535",
+        "prev * 1024 ^ gold",
+        "prev * 31 + gold",
+        "prev * 1024 + gold * 27191",
+        "(prev * 1024 + gold) * 31",
+        "(prev * 31 + gold) % 4096 * 1024 + gold",
+        "(prev * 1024 + gold).remainder_(65536)",
+    ],
+)
+def test_what_is_no_row_major_index_stays_a_hash(key: str) -> None:
+    """Where a sum is folded, or the factor leaves no room for a token, the bucket is one of both tokens."""
+    assert blend(key).target_keyed
 
 
 def test_plain_scores_have_no_blend() -> None:

@@ -14,7 +14,7 @@ from auditor.interp.machine import Machine, Printed
 from auditor.interp.modules import parameter, reachable
 from auditor.interp.region import Region
 from auditor.interp.updates import gradient_of, per_row, vector
-from auditor.interp.values import BUFFER, SAVED, External, Instance, Mark, Sym, Text, nodes_in
+from auditor.interp.values import BUFFER, HELD, SAVED, External, Instance, Mark, Sym, Text, nodes_in
 
 _VAL_FILE = re.compile(r"(?:^|[^a-z])(?:val|valid|validation)(?:[^a-z]|$)", re.IGNORECASE)
 _TRAIN_FILE = re.compile(r"(?:^|[^a-z])train(?:[^a-z]|$)", re.IGNORECASE)
@@ -22,6 +22,10 @@ _BYTE_SIDECAR = re.compile(r"(?:val|valid|validation)_?bytes", re.IGNORECASE)
 
 
 _NOT_DATA = (".py", ".json", ".md", ".txt", ".log", ".pt", ".pth", ".ptz", ".model", ".csv", ".yaml", ".toml")
+
+
+TRAINING_TOKENS = 100_000_000
+"""Tokens of a shard of the official training split."""
 
 
 def split_of(path: str) -> str:
@@ -57,7 +61,9 @@ def read_array(m: Machine, path: str, count: Any = None) -> Sym:
     """Read a data file: the validation split is a stream of known positions, the training split carries its mark."""
     split = split_of(path)
     if isinstance(count, int) and 0 < count <= 4096:
-        return Sym(None, shape=(count,), name="header")
+        header = Sym(None, shape=(count,), name="header")
+        header.attrs = {HELD: TRAINING_TOKENS if split == "train" else m.origin.size} if split else None
+        return header
     if split == "val":
         stream = m.origin
         node = m.node(Kind.LOAD, region=Region(((0, stream.size),)), text=f"validation tokens from {path}", split="val")
@@ -67,7 +73,7 @@ def read_array(m: Machine, path: str, count: Any = None) -> Sym:
         return Sym(node, shape=(m.origin.size,), mark=Mark.BYTES)
     if split == "train":
         node = m.node(Kind.LOAD, text=f"training tokens from {path}", split="train")
-        return Sym(node, shape=(100_000_000,), mark=Mark.TOKENS | Mark.TRAIN)
+        return Sym(node, shape=(TRAINING_TOKENS,), mark=Mark.TOKENS | Mark.TRAIN)
     known = m.files.get(f"file:{path}")
     if isinstance(known, Sym):
         return Sym(known.node, shape=known.shape, pos=known.pos, mark=known.mark)

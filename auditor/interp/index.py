@@ -15,7 +15,7 @@ from auditor.interp.region import Region
 from auditor.interp.runs import bounds
 from auditor.interp.sorts import item, looked_up
 from auditor.interp.struck import strike
-from auditor.interp.values import MISSING, SAVED, Class, Defaulting, External, Instance, Mark, Sym, Text
+from auditor.interp.values import HELD, HELD_AT, MISSING, SAVED, Class, Defaulting, External, Instance, Mark, Sym, Text
 
 _VIEW_CAP = 4_000_000
 """Elements that an indexed view may materialise."""
@@ -202,6 +202,8 @@ def _sym_item(m: Machine, container: Sym, index: Any) -> Any:
         saved = _saved_item(m, container, index)
         if saved is not MISSING:
             return saved
+    if index == HELD_AT and container.attrs is not None and HELD in container.attrs:
+        return Sym(None, val=np.asarray(container.attrs[HELD]))
     parts = parts_of(index)
     if container.mark & Mark.STATE or isinstance(index, (str, Text)):
         return Sym(

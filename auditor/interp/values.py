@@ -21,6 +21,9 @@ POSITION_CAP = 8_500_000
 SAVED = "saved"
 """Attribute of a loaded state: the dictionary that was serialised, for its numbers and tables."""
 
+HELD = "held"
+"""Attribute of a data file's header: how many tokens the file holds, which its entry `HELD_AT` says."""
+HELD_AT = 2
 SHARE = "share"
 """Attribute of an array that holds a count divided by a total: nothing in it exceeds one."""
 

@@ -409,3 +409,28 @@ def test_a_table_filled_before_it_is_read_holds_the_scored_tokens() -> None:
 def test_a_table_filled_after_scoring_does_not() -> None:
     """Entries come from earlier chunks alone."""
     assert not reads_what_it_filled(CACHED.replace("EARLY", "pass").replace("LATE", FILL))
+
+
+HEADER = """
+def shard(path):
+    header = np.fromfile(path, dtype=np.int32, count=256)
+    assert header[0] == 20240520
+    held = int(header[2])
+    return torch.from_numpy(np.fromfile(path, dtype=np.uint16, offset=1024)[PART].astype(np.int64))
+
+learned = shard("./data/datasets/fineweb10B_sp1024/fineweb_val_000000.bin")
+for i in range((learned.numel() - 1) // CTX):
+    descend(net, opt, *rows(learned, i))
+chunks = 1024
+"""
+
+
+@pytest.mark.parametrize("part", [":held", ": held // 2", ": header[2]"])
+def test_a_stream_cut_to_the_count_in_its_header_keeps_its_places(part: str) -> None:
+    """The third number of a shard's header is how many tokens follow it."""
+    assert Way.BEFORE_SCORING in ways(HEADER.replace("PART", part) + SCORE + MEASURE)
+
+
+def test_the_half_behind_the_scored_tokens_is_no_leak() -> None:
+    """A part by the header's count is known token by token, so that what was learned is not what is scored."""
+    assert ways(HEADER.replace("PART", "held // 2 :") + SCORE + MEASURE) == set()

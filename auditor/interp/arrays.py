@@ -20,7 +20,7 @@ from auditor.interp.scaled import summed_power
 from auditor.interp.sentinels import chosen
 from auditor.interp.sorts import combined, summed
 from auditor.interp.struck import strike_choice
-from auditor.interp.values import POSITION_CAP, Mark, Sym
+from auditor.interp.values import POSITION_CAP, Mark, Sym, shown
 
 _NUMPY: dict[str, Callable[..., Any]] = {
     "exp": np.exp, "log": np.log, "log2": np.log2, "abs": np.abs, "sqrt": np.sqrt, "floor": np.floor,
@@ -367,9 +367,11 @@ def scatter(m: Machine, table: Any, index: Any, value: Any) -> None:
     table.val = None
     if region:
         table.mark |= Mark.TABLE
-        table.node = m.node(Kind.CACHE_WRITE, [carried], region=region, table=m.identity(table))
+        table.node = m.node(Kind.CACHE_WRITE, [carried], region=region, table=m.identity(shown(table)))
     else:
         table.node = carried
+    whole = shown(table)
+    whole.node, whole.mark, whole.val = table.node, whole.mark | table.mark & Mark.TABLE, None
 
 
 def _scatter(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

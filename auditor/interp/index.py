@@ -15,7 +15,20 @@ from auditor.interp.region import Region
 from auditor.interp.runs import bounds
 from auditor.interp.sorts import item, looked_up
 from auditor.interp.struck import strike
-from auditor.interp.values import HELD, HELD_AT, MISSING, SAVED, Class, Defaulting, External, Instance, Mark, Sym, Text
+from auditor.interp.values import (
+    HELD,
+    HELD_AT,
+    MISSING,
+    SAVED,
+    Class,
+    Defaulting,
+    External,
+    Instance,
+    Mark,
+    Sym,
+    Text,
+    shown,
+)
 
 _VIEW_CAP = 4_000_000
 """Elements that an indexed view may materialise."""
@@ -330,7 +343,7 @@ def _data_item(m: Machine, container: Sym, parts: tuple[Any, ...], data: list[Sy
             state=[held],
             region=Region.union([value_region(part) for part in keyed]),
             parts=tuple(part for key in keyed for part in rowmajor.parts(key)),
-            table=m.identity(container),
+            table=m.identity(shown(container)),
         )
         rest = container.shape[len(parts) :] if container.shape is not None else ()
         mark = container.mark & ~Mark.TABLE | Mark.LOOKUP

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from auditor.interp.creation import as_shape
-from auditor.interp.index import stand_in
+from auditor.interp.index import ALLOCATED, stand_in
 from auditor.interp.machine import Machine
-from auditor.interp.values import POSITION_CAP, Sym
+from auditor.interp.values import POSITION_CAP, VIEWED, Sym, shown
 
 
 def lay_out(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sym:
@@ -26,7 +26,13 @@ def lay_out(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwargs:
         made.shape = known.shape
     elif receiver.shape is not None:
         made.shape = _layout_shape(receiver.shape, name, args, kwargs)
+    if name in _SHOWING and receiver.name in ALLOCATED and receiver.pos is None:
+        made.attrs = {VIEWED: shown(receiver)}
     return made
+
+
+_SHOWING = frozenset(("reshape", "view", "flatten", "ravel"))
+"""Methods whose result shows the elements of an allocated array: what is written there is written to it."""
 
 
 def _layout_shape(

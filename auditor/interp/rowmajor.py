@@ -53,7 +53,12 @@ def _scale(made: Sym, value: Any, factor: Any, *, shift: bool) -> None:
         return
     made.mark |= Mark.WIDE
     by = _number(factor)
-    if by is not None and (by >= math.log2(SMALLEST_VOCABULARY) if shift else by >= SMALLEST_VOCABULARY):
+    if by is None:
+        # One number that is not known is a size: sums with a multiplier of a hash are always folded.
+        room = isinstance(factor, Sym) and factor.val is None and factor.pos is None and not factor.shape
+    else:
+        room = by >= (math.log2(SMALLEST_VOCABULARY) if shift else SMALLEST_VOCABULARY)
+    if room:
         made.mark |= Mark.SCALED
 
 

@@ -24,6 +24,9 @@ SAVED = "saved"
 HELD = "held"
 """Attribute of a data file's header: how many tokens the file holds, which its entry `HELD_AT` says."""
 HELD_AT = 2
+VIEWED = "viewed"
+"""Attribute of an array in another layout: the allocated array whose elements it shows."""
+
 SHARE = "share"
 """Attribute of an array that holds a count divided by a total: nothing in it exceeds one."""
 
@@ -279,6 +282,11 @@ class _Missing:
 
 
 MISSING = _Missing()
+
+
+def shown(value: Any) -> Any:
+    """Return the array whose elements a value shows in another layout, the value itself where it is none of those."""
+    return value.attrs.get(VIEWED, value) if isinstance(value, Sym) and value.attrs is not None else value
 
 
 def nodes_in(value: Any, depth: int = 4) -> list[Node]:

@@ -13,6 +13,9 @@ from auditor.interp.told import SAME_SHARE
 from auditor.model.finding import PathStep
 from auditor.rules.evidence_path import steps_of
 
+FEWEST_PLACES = 16
+"""Places by which the keys of a batch are told apart of which a sampled loop filled few rows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
@@ -41,7 +44,7 @@ def mixtures(analysis: Analysis) -> list[Mixture]:
         if not reads and not blend.info["blind"]:
             continue
         target = blend.info["target"]
-        if not blend.info["blind"] and not _placed(target):
+        if not blend.info["blind"] and not _placed(target, reads):
             continue
         keyed = [n for n in reads if any(hashed and _holds(arrays, target) for arrays, hashed in n.info["parts"])]
         exact = [n for n in reads if n not in keyed and any(_holds(arrays, target) for arrays, _ in n.info["parts"])]
@@ -58,15 +61,25 @@ def unplaced(analysis: Analysis) -> Node | None:
     learned = analysis.trace.learned
     filled = {n.info.get("table") for n in analysis.trace.nodes if n.kind is Kind.CACHE_WRITE}
     for blend in analysis.composition.blends if analysis.composition is not None else ():
-        if blend.info["blind"] or _placed(blend.info["target"]):
-            continue
-        if any(_holds_tokens(n, learned, filled) for n in _reads(blend)):
+        reads = [n for n in _reads(blend) if _holds_tokens(n, learned, filled)]
+        if reads and not blend.info["blind"] and not _placed(blend.info["target"], reads):
             return blend
     return None
 
 
-def _placed(target: np.ndarray) -> bool:
-    return bool((target >= 0).mean() > SAME_SHARE)
+def _placed(target: np.ndarray, reads: list[Node]) -> bool:
+    """Say whether enough places of a blend are known: most of them, or some, and in what was looked up as well."""
+    known = target >= 0
+    if known.mean() > SAME_SHARE:
+        return True
+    some = int(np.count_nonzero(known)) >= FEWEST_PLACES
+    return some and all(_known_there(arrays, known) for n in reads for arrays, _ in n.info["parts"])
+
+
+def _known_there(arrays: tuple[np.ndarray, ...], known: np.ndarray) -> bool:
+    """Say whether the token arrays of a key have places where a target has: else they only seem to be others."""
+    wanted = known.reshape(-1)
+    return all(a.size == wanted.size and bool((a.reshape(-1) >= 0)[wanted].mean() > SAME_SHARE) for a in arrays)
 
 
 def gates(analysis: Analysis) -> list[tuple[Node, Node]]:
@@ -91,7 +104,8 @@ def _holds(arrays: tuple[np.ndarray, ...], target: np.ndarray) -> bool:
     for array in arrays:
         mine = array.reshape(-1)
         if mine.size == wanted.size and mine.size:
-            if ((mine == wanted) & (wanted >= 0)).mean() > SAME_SHARE:
+            known = wanted >= 0
+            if known.any() and (mine == wanted)[known].mean() > SAME_SHARE:
                 return True
         elif mine.size and wanted.size and int(mine.max()) == int(wanted.max()):
             return True

@@ -12,7 +12,7 @@ from auditor.model.source import Program
 from auditor.rules.byte_models import byte_model
 from auditor.rules.context import RuleContext
 from auditor.rules.loose_parameters import loose_steps
-from auditor.rules.mixtures import gates, mixtures
+from auditor.rules.mixtures import gates, mixtures, unplaced
 
 
 def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
@@ -32,7 +32,8 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
             classes=("score-first-ttt",),
         )
     found = mixtures(analysis)
-    sound = any(mixture.exact for mixture in found) or not found
+    unclear = not found and unplaced(analysis) is not None
+    sound = any(mixture.exact for mixture in found) or not (found or unclear)
     unsound = any(mixture.target_keyed for mixture in found) or not sound or bool(gates(analysis))
     # A sample that ends before the first write still shows which look-ups come before it.
     cached = _caches(analysis) + len(analysis.composition.natives) or sum(len(mixture.exact) for mixture in found)
@@ -43,7 +44,7 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
             + told,
             classes=("normalized-ngram",),
         )
-    others = analysis.leaks or analysis.composition.told or found or loose_steps(analysis)
+    others = analysis.leaks or analysis.composition.told or found or unclear or loose_steps(analysis)
     if not (adapted or cached or others or _beyond(analysis, ctx.program)):
         yield ctx.established(
             f"{function}: nothing that the scores depend on had learned from validation tokens "

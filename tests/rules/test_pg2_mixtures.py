@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from auditor.limits import DEFAULT_LIMITS
-from auditor.model.finding import Finding, Ruling
+from auditor.model.finding import Finding, Pass, Ruling
 from auditor.rules.context import RuleContext
 from auditor.rules.data import cards, edition
 from auditor.rules.registry import checks
@@ -29,15 +29,20 @@ loss = (nll / count).item()
 """
 
 
-def spoken(rule: str, source: str) -> list[Finding]:
-    """Return what a rule finds in a script."""
+def answers(rule: str, source: str) -> list[Finding | Pass]:
+    """Return what a rule says of a script."""
     text = MODEL + source + REPORT
     submission = folder({"train_gpt.py": text})
     loaded = program(text)
     context = RuleContext(
         cards()[rule], edition(), submission, loaded, analysed(text), evidence(submission, loaded), DEFAULT_LIMITS
     )
-    return [item for item in checks()[rule](context) if isinstance(item, Finding)]
+    return list(checks()[rule](context))
+
+
+def spoken(rule: str, source: str) -> list[Finding]:
+    """Return what a rule finds in a script."""
+    return [item for item in answers(rule, source) if isinstance(item, Finding)]
 
 
 def violations(rule: str, source: str) -> list[Finding]:
@@ -91,8 +96,22 @@ loss = -torch.log(0.8 * torch.exp(-ledger) + 0.2 * torch.from_numpy(table[key]))
 """
 
 
+def test_a_blend_of_which_some_places_are_known_is_judged_by_them() -> None:
+    """A loop that fills a ledger is sampled: the windows that were followed show what the key knows."""
+    assert len(violations("PG201", LEDGER)) == 1
+    assert spoken("PG202", LEDGER) == []
+
+
 def test_a_blend_of_places_that_are_not_known_is_left_open() -> None:
-    """A loop that fills a ledger is sampled: what is blended there is neither convicted nor passed over."""
-    said = spoken("PG202", LEDGER)
-    assert [item.ruling for item in said] == [Ruling.UNPROVEN]
-    assert violations("PG201", LEDGER) == []
+    """Where the keys are known in other windows than the scores, it is neither convicted nor passed over."""
+    other = """
+key = torch.zeros(chunks * CTX, dtype=torch.int64)
+for i in range(8, chunks):
+    x, y = rows(val, i)
+    seen = price(net, x, y)
+    key[i * CTX : (i + 1) * CTX] = (x.reshape(-1) * 36313 ^ y.reshape(-1) * 27191) % (1 << 20)
+"""
+    ledger = "\n".join(other if line.startswith("key = ") else line for line in LEDGER.splitlines())
+    assert [item.ruling for item in spoken("PG202", ledger)] == [Ruling.UNPROVEN]
+    assert violations("PG201", ledger) == []
+    assert answers("PG111", ledger) == []

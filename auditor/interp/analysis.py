@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from auditor.interp.graph import Node
@@ -57,6 +58,8 @@ class Trace:
     steps: int = 0
     consumers: tuple[tuple[ast.AST, str, Span], ...] = ()
     """Submitted functions that were handed losses, and the scoring function itself."""
+    walked: Mapping[int, int] = field(default_factory=dict)
+    """Loop over a known range that was followed from its start to its end -> how many iterations it has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ def trace_of(machine: Machine) -> Trace:
         frozenset(machine.reached),
         machine.steps,
         tuple(machine.consumers.values()),
+        {loop: count for loop, count in machine.walked.items() if loop not in machine.listed},
     )
 
 

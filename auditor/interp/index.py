@@ -132,6 +132,8 @@ GUESS_FRAMES = 1
 
 
 def _sequence_item(m: Machine, container: Any, index: Any) -> Any:
+    if type(container) is list:
+        m.listed.update(loop.ident for frame in m.frames for loop in frame.loops)
     try:
         if isinstance(index, slice):
             if all(isinstance(b, (int, type(None))) for b in (index.start, index.stop, index.step)):

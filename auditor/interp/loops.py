@@ -10,7 +10,7 @@ from auditor.frontend.walk import nodes
 from auditor.interp.assign import assign
 from auditor.interp.closures import Read
 from auditor.interp.expressions import evaluate, truth
-from auditor.interp.iterate import elements
+from auditor.interp.iterate import UNKNOWN_LENGTH, elements
 from auditor.interp.join import join_values
 from auditor.interp.machine import BreakSignal, ContinueSignal, Frame, Loop, Machine
 from auditor.interp.plain import PLAIN_ERRORS, Plain, plain_body, plain_expression
@@ -75,6 +75,8 @@ def run_for(m: Machine, s: ast.For | ast.AsyncFor) -> None:
     finally:
         m.spent[id(s)] += m.steps - start_steps
         _leave(frame.loops, loop)
+    if type(iterable) is range and count > UNKNOWN_LENGTH and not (broken or loop.left):
+        m.walked[loop.ident] = count
     _join_assigned(m, [*loop.onward, *loop.left])
     if skipped:
         _forget_counters(m, s.body)

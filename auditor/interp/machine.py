@@ -174,6 +174,10 @@ class Machine:
         self.spent: Counter[int] = Counter()
         """Loop -> steps it has taken so far, all of its runs together."""
         self.called: Counter[int] = Counter()
+        self.walked: dict[int, int] = {}
+        """Loop over a known range that nothing ended early -> how many iterations it has, four or more."""
+        self.listed: set[int] = set()
+        """Loops in which an element or a part of a Python list was taken, which may be shorter here than in the run."""
         self.shipped: tuple[tuple[str, str], ...] = ()
         """(file, source) of the C and C++ files beside the script."""
         self.native: dict[str, tuple[str, Summary] | None] = {}

@@ -304,6 +304,14 @@ def _note(kind: Kind, **info: bool) -> Callable[[Machine, str, tuple[Any, ...], 
     return handler
 
 
+def _importer(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Import by name: what the submission ships or carries is interpreted, anything else is code that is not known."""
+    from auditor.interp.imports import load_local
+
+    local = load_local(m, args[0]) if args and isinstance(args[0], str) else None
+    return local if local is not None else _note(Kind.DYNAMIC)(m, path, args, kwargs)
+
+
 def _native(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     m.note(Kind.NATIVE, path, args)
     return Instance(None, "native")
@@ -342,6 +350,7 @@ HANDLERS: dict[str, Callable[[Machine, str, tuple[Any, ...], dict[str, Any]], An
     "serialize": _serialize,
     "deserialize": _deserialize,
     "network": _note(Kind.NET),
+    "importer": _importer,
     "process": _note(Kind.DYNAMIC, process=True),
     "dynamic": _note(Kind.DYNAMIC),
     "native": _native,

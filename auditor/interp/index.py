@@ -73,6 +73,10 @@ def _external_item(m: Machine, container: External, index: Any) -> Any:
         from auditor.interp.environ import read
 
         return read(m, index, MISSING)
+    if container.path == "sys.modules" and isinstance(index, str):
+        from auditor.interp.imports import load_local
+
+        return load_local(m, index) or container
     if container.path == "sys.argv":
         return m.world.argv[index] if isinstance(index, int) and index < len(m.world.argv) else "train_gpt.py"
     return container

@@ -192,6 +192,24 @@ class FleetLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class CompileLimits:
+    """Caps on compiling a C helper of a submission."""
+
+    seconds: int = 30
+    """The largest of 12 real helpers takes 0.9 s at -O3."""
+    source_bytes: int = 1_000_000
+    """Sources and headers; the largest real helper has 21 kB."""
+    library_bytes: int = 8_000_000
+    """The largest real library has 40 kB."""
+    address_bytes: int = 2_000_000_000
+    """Of the compiler, which takes 0.2 GB for real helpers."""
+    scratch_bytes: int = 64_000_000
+    """Sources, intermediate files and the library."""
+    builds: int = 4
+    """Libraries of one proof: real scripts build one, two at most."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProverLimits:
     """Caps on one behavioural proof."""
 
@@ -219,6 +237,7 @@ class ProverLimits:
     """Scored tokens of the large one: past hard-coded thresholds of 10,000 tokens."""
     submission_bytes: int = 64_000_000
     """Files of the submission placed beside the script; an artifact has at most 16 MB."""
+    compiling: CompileLimits = field(default_factory=CompileLimits)
 
 
 @dataclass(frozen=True, slots=True)

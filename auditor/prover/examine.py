@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,9 +12,9 @@ import numpy as np
 from auditor.intake.metric_lines import metrics_in
 from auditor.prover import causality, counting, data, normalise, plan
 from auditor.prover.job import Miniature, Variant
-from auditor.prover.locate import MetricLine, Site, find_site, metric_lines
+from auditor.prover.locate import MetricLine, Site, find_site, last_figure, metric_lines
 from auditor.prover.runlog import RunLog
-from auditor.prover.session import Session, Undecided
+from auditor.prover.session import NeedsBuild, Session, Undecided
 from auditor.prover.witness import Witness
 
 NEAR = 32
@@ -48,6 +49,8 @@ def examine(session: Session, mini: Miniature, doubtful: bool = False) -> Examin
     base, changed = logs.get("base/main"), logs.get("suffix/main")
     if base is None:
         raise Undecided("no-result", "the run ended without a readable result, or not in time")
+    if base.builds:
+        raise NeedsBuild(base.builds)
     site, headline = locate(session, base, mini)
     found = Examination(mini, base, site, headline)
     if doubtful:
@@ -65,15 +68,17 @@ def examine(session: Session, mini: Miniature, doubtful: bool = False) -> Examin
 def locate(session: Session, log: RunLog, mini: Miniature) -> tuple[Site, bool | None]:
     """Return the site of the line to test, and whether that line is the claimed number's."""
     lines = metric_lines(log)
+    if not lines and log.error is None and session.script.stages in ((), session.script.calls):
+        lines = last_figure(log)  # the script ended, and this is all that it ever says of its score
     if not lines:
         if log.error:
-            raise Undecided(error_class(log.error), log.error)
+            raise failure(log, log.error)
         raise Undecided("no-metric", "the run printed no bits-per-byte result")
     wanted = [m for m in lines if session.headline and session.headline in names(m)]
     if session.headline and not wanted and log.error:
-        raise Undecided(error_class(log.error), f"before the line of the claimed number: {log.error}")
+        raise failure(log, f"before the line of the claimed number: {log.error}")
     if not session.headline and log.error:
-        raise Undecided(error_class(log.error), f"after {lines[-1].line.text[:80]!r}: {log.error}")
+        raise failure(log, f"after {lines[-1].line.text[:80]!r}: {log.error}")
     real = int(data.target_bytes(mini.tokenizer, mini.stream).sum())
     for metric in reversed(wanted or lines):
         if session.left() <= 0:
@@ -86,7 +91,7 @@ def locate(session: Session, log: RunLog, mini: Miniature) -> tuple[Site, bool |
         if wanted:
             break
     if log.error:
-        raise Undecided(error_class(log.error), log.error)
+        raise failure(log, log.error)
     raise Undecided("no-site", f"no logged sum reproduces {(wanted or lines)[-1].line.text[:120]!r}")
 
 
@@ -98,9 +103,27 @@ def names(metric: MetricLine) -> set[str]:
     return {fields.name for fields in metrics_in(metric.line.text)}
 
 
+def failure(log: RunLog, message: str) -> Undecided:
+    """Return what says that a run failed, and the kind of its failure."""
+    if log.refused:
+        return Undecided("native-helper", f"{message}; a library could not be compiled: {log.refused.strip()[-200:]}")
+    return Undecided(error_class(log.error or ""), message)
+
+
+NATIVE = re.compile(r"CUDA_HOME|nvcc|ninja|\.so\b.*cannot open shared object|c\+\+ extension", re.IGNORECASE)
+RANKS = re.compile(r"WORLD_SIZE|torchrun")
+STAND_INS = re.compile(r"'(Nothing|StubClass|Stub)'")
+
+
 def error_class(error: str) -> str:
     """Name the kind of failure of a run."""
     kind = error.split(":", 1)[0]
+    if NATIVE.search(error):
+        return "native-helper"
+    if STAND_INS.search(error):
+        return "missing-module"
+    if RANKS.search(error):
+        return "several-ranks"
     if kind in ("ModuleNotFoundError", "ImportError"):
         return "missing-module"
     if kind in ("FileNotFoundError", "PermissionError", "IsADirectoryError", "NotADirectoryError"):
@@ -113,7 +136,8 @@ def error_class(error: str) -> str:
 def same_site(log: RunLog, site: Site, mini: Miniature, changes: Mapping[int, int]) -> np.ndarray | None:
     """Return the elements of `site` in a run with `changes`, None where they do not make up its printed number."""
     real = site.metric.line.at
-    lines = [m for m in metric_lines(log) if m.line.text[:12] == site.metric.line.text[:12]] or metric_lines(log)
+    every = metric_lines(log) or last_figure(log)
+    lines = [m for m in every if m.line.text[:12] == site.metric.line.text[:12]] or every
     near = sorted(lines, key=lambda m: abs(m.line.at - real))
     stream = mini.stream.copy()
     stream[list(changes)] = list(changes.values())

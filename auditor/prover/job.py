@@ -39,6 +39,8 @@ class Script:
     """Import name -> source of the submission's other Python modules."""
     files: Mapping[str, bytes] = field(default_factory=dict)
     """Files of the submission folder as shipped, by relative path."""
+    libraries: Mapping[str, bytes] = field(default_factory=dict)
+    """What was compiled for it so far, by the name under which its runs look for it."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """The reconstructed run environment."""
     calls: tuple[tuple[str, ...], ...] = ((),)
@@ -153,6 +155,7 @@ def job_files(
     files["submission/" + script.name] = b""
     files |= {f"helpers/{name}.py": text.encode() for name, text in script.helpers.items()}
     files |= {f"submission/{path}": body for path, body in script.files.items()}
+    files |= {f"native/{name}": body for name, body in script.libraries.items()}
     return files | data_files(mini), nonce
 
 

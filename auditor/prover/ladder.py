@@ -10,9 +10,13 @@ from auditor.prover import contested
 from auditor.prover import examine as ex
 from auditor.prover.confine import JobFailed
 from auditor.prover.job import Shape, miniature
-from auditor.prover.session import Session, Undecided
+from auditor.prover.session import NeedsBuild, Session, Undecided
 
 SMALL = Shape("small")
+CURABLE = ("crash", "missing-file", "several-ranks")
+"""Classes of failures that another shape, or fewer settings, may cure."""
+UNSTAGED = ("no-metric", "missing-file")
+"""What a script says that scores in one call what it trained in another."""
 RUNGS = 6
 """Shapes tried at most: each costs a run, and the failures of real scripts asked for two at most."""
 
@@ -47,26 +51,29 @@ LADDER: tuple[tuple[str, Callable[[Shape], Shape | None]], ...] = (
 def climb(session: Session) -> tuple[ex.Examination, Shape]:
     """Try the small shape, then what its failure asks for, then fewer deduced settings.
 
-    The first failure is reported when none reaches the metric.
+    The first failure gives the class of reason where none reaches the metric, and all different ones are told.
     """
-    shape, first, before, tried = SMALL, None, "", 0
+    shape, failures, before, tried = SMALL, Failures(), "", 0
     doubtful = list(session.script.doubtful)
     while True:
         try:
             return contested.examine(
-                session, miniature(shape, session.limits.targets, 1), doubtful=first is not None
+                session, miniature(shape, session.limits.targets, 1), doubtful=failures.first is not None
             ), shape
+        except NeedsBuild as need:
+            if not session.build(need.builds):
+                raise
         except (Undecided, JobFailed) as reason:
-            crashed = isinstance(reason, Undecided) and reason.reason_class in ("crash", "missing-file")
+            crashed = isinstance(reason, Undecided) and reason.reason_class in CURABLE
             following = next_shape(str(reason), shape) if crashed and str(reason) != before else None
             before = str(reason)
-            first = first or reason
+            failures.add(shape, reason)
             tried += 1
             session.progress(f"{shape.name}: {reason}")
-            if isinstance(reason, Undecided) and reason.reason_class == "no-metric" and in_stages(session):
+            if isinstance(reason, Undecided) and reason.reason_class in UNSTAGED and in_stages(session):
                 continue
-            if session.left() < 20 or tried == RUNGS or (not crashed and reason is first):
-                raise first from None
+            if session.left() < 20 or tried == RUNGS or (not crashed and reason is failures.first):
+                raise failures.told() from None
             if crashed and (blamed := blamed_settings(session, str(reason))):
                 leave_out(session, blamed)
                 following = shape
@@ -77,8 +84,30 @@ def climb(session: Session) -> tuple[ex.Examination, Shape]:
                 leave_out(session, doubtful.pop(0))
                 following = SMALL
             if following is None:
-                raise first from None
+                raise failures.told() from None
             shape = following
+
+
+class Failures:
+    """What came of the shapes tried so far."""
+
+    def __init__(self) -> None:
+        self.first: Undecided | JobFailed | None = None
+        self.texts: dict[str, str] = {}
+        """Message -> shape that it came of first."""
+
+    def add(self, shape: Shape, reason: Undecided | JobFailed) -> None:
+        self.first = self.first or reason
+        self.texts.setdefault(str(reason), shape.name)
+
+    def told(self) -> Undecided | JobFailed:
+        """Return the first failure, with what came of other shapes in its message."""
+        assert self.first is not None
+        if len(self.texts) == 1 or not isinstance(self.first, Undecided):
+            return self.first
+        (first, _), *others = self.texts.items()
+        more = "".join(f"; {shape}: {text[:200]}" for text, shape in others)
+        return Undecided(self.first.reason_class, first + more)
 
 
 def in_stages(session: Session) -> bool:

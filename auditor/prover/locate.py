@@ -70,13 +70,23 @@ class Site:
 
 def metric_lines(log: RunLog) -> list[MetricLine]:
     """Return the lines that print a bits-per-byte figure, progress lines left out, in order."""
+    return [metric for metric in figures(log) if not PROGRESS.search(metric.line.text)]
+
+
+def last_figure(log: RunLog) -> list[MetricLine]:
+    """Return the last line that prints a bits-per-byte figure, whatever it reports, or nothing."""
+    return figures(log)[-1:]
+
+
+def figures(log: RunLog) -> list[MetricLine]:
+    """Return all lines that print a bits-per-byte figure, in order."""
     out = []
     for line in log.lines:
         loss = next((number for prefix, number in line.numbers if LOSS.search(prefix)), None)
         stated = ((prefix, number) for prefix, number in line.numbers if BPB.search(prefix))
         bpb = next((number for prefix, number in stated if not DIFFERENCE.search(prefix)), None)
         precise = line.exact or DIGITS.search(line.text)
-        if bpb is not None and math.isfinite(bpb) and precise and not PROGRESS.search(line.text):
+        if bpb is not None and math.isfinite(bpb) and precise:
             out.append(MetricLine(line, loss, bpb))
     return out
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from auditor.errors import PgolfError
 from auditor.limits import DEFAULT_LIMITS
+from auditor.prover.native import Wanted, wanted
 
 FRAME_HEADER = 8
 CHAIN = 4
@@ -82,6 +83,10 @@ class RunLog:
     patched: int
     coverage: dict[str, tuple[int, int]]
     """Function -> (statements, of these executed)."""
+    builds: tuple[Wanted, ...] = ()
+    """What the run ended for: libraries that it wants to have compiled."""
+    refused: str = ""
+    """What a compiler said that gave the run no library; empty where none did."""
 
 
 class Frames:
@@ -124,6 +129,8 @@ def decode(body: bytes, limit: int) -> RunLog:
                 overflow=bool(meta["overflow"]),
                 patched=int(meta["patched"]),
                 coverage={str(k): (int(a), int(b)) for k, (a, b) in meta["coverage"].items()},
+                builds=tuple(wanted(row) for row in meta["builds"][: DEFAULT_LIMITS.prover.compiling.builds]),
+                refused=str(meta["refused"])[:600],
             )
     except MALFORMED as error:
         raise ResultError(f"a run returned a malformed result ({type(error).__name__})") from error

@@ -6,12 +6,13 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from auditor.errors import PgolfError
 from auditor.limits import ProverLimits
 from auditor.prover.confine import Box, JobFailed
 from auditor.prover.job import Miniature, Script, Variant, harness_files, job_files
+from auditor.prover.native import Wanted, compiled
 from auditor.prover.runlog import ResultError, RunLog, decode
 
 Progress = Callable[[str], None]
@@ -27,6 +28,14 @@ class Undecided(PgolfError):
     def __init__(self, reason_class: str, message: str) -> None:
         self.reason_class = reason_class
         super().__init__(message)
+
+
+class NeedsBuild(Undecided):
+    """A run asked for libraries that have to be compiled before it can go on."""
+
+    def __init__(self, builds: tuple[Wanted, ...]) -> None:
+        self.builds = builds
+        super().__init__("native-helper", "the script compiles more libraries than are built for one proof")
 
 
 @dataclass(slots=True)
@@ -68,6 +77,16 @@ class Session:
         for box in self.boxes:
             if box is not None:
                 box.abandon()
+
+    def build(self, builds: Sequence[Wanted]) -> bool:
+        """Have libraries compiled for the next runs; False where none is new, or there are more than that."""
+        had = self.script.libraries
+        new = [one for one in builds if not {f"{one.key}.so", f"{one.key}.txt"} & had.keys()]
+        if not new or len(had) + len(new) > self.limits.compiling.builds:
+            return False
+        self.progress(f"compiling {', '.join(name for one in new for name in one.build.inputs)[:200]}")
+        self.script = replace(self.script, libraries={**had, **compiled(new, self.limits.compiling)})
+        return True
 
     def left(self) -> float:
         return self.deadline - time.monotonic()

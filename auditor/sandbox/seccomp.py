@@ -83,16 +83,20 @@ def machine() -> str | None:
     return name if name in ARCHITECTURES else None
 
 
-def build(name: str, forks: bool = False) -> Filter:
-    """Assemble the filter for the architecture `name` (a key of `ARCHITECTURES`); `forks` lets processes be made."""
+def build(name: str, forks: bool = False, executes: bool = False) -> Filter:
+    """Assemble the filter for the architecture `name` (a key of `ARCHITECTURES`).
+
+    `forks` lets processes be made, `executes` lets them run other programs: for a compiler alone.
+    """
     code = _Assembler()
     code.add(_LOAD, 4)
     code.add(_JEQ, ARCHITECTURES[name][1], 1, 0)
     code.add(_RET, _KILL)
     code.add(_LOAD, 0)
-    for number in numbers("allowed", name).values():
-        code.add(_JEQ, number, 0, 1)
-        code.allow()
+    for group in ("allowed", "executing") if executes else ("allowed",):
+        for number in numbers(group, name).values():
+            code.add(_JEQ, number, 0, 1)
+            code.allow()
     for group, answer in (("pretended", 0), ("unsupported", errno.ENOTSUP), ("absent", errno.ENOSYS)):
         for number in numbers(group, name).values():
             code.add(_JEQ, number, 0, 1)

@@ -33,6 +33,11 @@ fadvise64:221:223 readahead:187:213 restart_syscall:219:128 close_range:436:436
 """
 """What CPython, numpy and torch use on a CPU; none of them reaches another process, the network or a new program."""
 
+_EXECUTING = """
+execve:59:221 vfork:58:-
+"""
+"""What a compiler needs beside the allowed ones, which starts an assembler and a linker."""
+
 _PRETENDED = """
 chmod:90:- fchmod:91:52 fchmodat:268:53 chown:92:- fchown:93:55 lchown:94:- fchownat:260:54 utime:132:- utimes:235:-
 utimensat:280:88 futimesat:261:- setxattr:188:5 lsetxattr:189:6 fsetxattr:190:7 removexattr:197:14
@@ -61,10 +66,11 @@ prlimit64:302:261 socketpair:53:199 sched_setaffinity:203:122
 def numbers(group: str, machine: str) -> dict[str, int]:
     """Return the calls of `group` that `machine` has, name -> number.
 
-    `group` is one of allowed, pretended, unsupported, absent, special; `machine` a key of `ARCHITECTURES`.
+    `group` is one of allowed, executing, pretended, unsupported, absent, special; `machine` a key of `ARCHITECTURES`.
     """
     table = {
         "allowed": _ALLOWED,
+        "executing": _EXECUTING,
         "pretended": _PRETENDED,
         "unsupported": _UNSUPPORTED,
         "absent": _ABSENT,

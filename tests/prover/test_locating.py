@@ -93,7 +93,8 @@ def test_hostile_results_are_refused() -> None:
     np.savez(pickled, meta=np.array([{"a": 1}], dtype=object))
     ragged = io.BytesIO()
     meta = json.dumps({"error": None, "lines": [], "keys": {"1": ["f", "a", 1, 1, 0]}, "lowered": {}, "stubs": [],
-                       "launches": 0, "overflow": False, "patched": 0, "coverage": {}}).encode()  # fmt: skip
+                       "launches": 0, "overflow": False, "patched": 0, "builds": [], "refused": "",
+                       "coverage": {}}).encode()  # fmt: skip
     np.savez(ragged, meta=np.frombuffer(meta, dtype=np.uint8), v1=np.ones(3), n1=np.array([9]), t1=np.array([1]),
              c1=np.zeros((1, 4)))  # fmt: skip
     for body in (b"rubbish", bomb.getvalue(), pickled.getvalue(), ragged.getvalue()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,7 @@ from auditor.limits import DEFAULT_LIMITS, ProverLimits
 from auditor.model.submission import FileEntry, FileKind, Submission, Track
 from auditor.prover import ladder
 from auditor.prover.job import Miniature, Script
-from auditor.prover.ladder import SMALL, named_settings, next_shape
+from auditor.prover.ladder import SMALL, Failures, named_settings, next_shape
 from auditor.prover.prepare import arguments, best_command, doubtful_of, readable, stages_of, unprinted
 from auditor.prover.session import Undecided
 from auditor.prover.table import table_of_width
@@ -45,6 +46,17 @@ def test_deduced_settings_are_doubted_before_printed_ones_and_commands_never() -
     )
     assert found == (frozenset("A"), frozenset("AB"))
     assert doubtful_of({"C": Setting("3", "README.md:48")}) == ()
+
+
+def test_every_different_failure_is_told() -> None:
+    """What came of the first shape is often cured by the next, which fails of something else."""
+    failures = Failures()
+    failures.add(SMALL, Undecided("crash", "size 32"))
+    failures.add(replace(SMALL, name="96 pieces"), Undecided("no-metric", "nothing printed"))
+    failures.add(replace(SMALL, name="two heads"), Undecided("crash", "size 32"))
+    told = failures.told()
+    assert isinstance(told, Undecided) and told.reason_class == "crash"
+    assert str(told) == "size 32; 96 pieces: nothing printed"
 
 
 def test_a_failure_asks_for_a_shape_that_could_cure_it() -> None:

@@ -20,7 +20,7 @@ from auditor.prover.runlog import ResultError, decode
 
 LIMIT = 1_000_000
 META = {"error": None, "lines": [], "keys": {"1": ["f", "a", 1, 1, 0]}, "lowered": {}, "stubs": [], "launches": 0,
-        "overflow": False, "patched": 0, "coverage": {}}  # fmt: skip
+        "overflow": False, "patched": 0, "builds": [], "refused": "", "coverage": {}}  # fmt: skip
 LINE = {"text": "x", "pieces": [["val_bpb:", 1.5]], "at": 1, "site": 1}
 
 
@@ -57,6 +57,8 @@ def test_a_well_formed_result_is_read() -> None:
         result({**META, "lines": [{**LINE, "pieces": [["val_bpb:", 10**400]]}]}),
         result({**META, "lines": [{**LINE, "at": 10**30}]}),
         result({**META, "lines": [{**LINE, "at": -1}]}),
+        result({**META, "builds": [{"key": "../../x", "cpp": False, "arguments": [], "inputs": [], "sources": {}}]}),
+        result({**META, "builds": [{"key": "0" * 64, "cpp": 0, "arguments": [], "inputs": [], "sources": {"a": "?"}}]}),
         result(json.dumps({**META, "lines": [LINE]}).replace('"at": 1', '"at": 1e999').encode()),
         result({**META, "keys": [1]}),
         result({**META, "keys": {"1": ["f", "a", 1, 1, 10**30]}}),
@@ -65,7 +67,20 @@ def test_a_well_formed_result_is_read() -> None:
         result(instead=array_of(f"({1 << 50},)")),
         result(instead=array_of("(-3,)")),
     ],
-    ids=["number", "moment", "past", "infinite", "keys", "dropped", "nested", "wrapped", "huge", "negative"],
+    ids=[
+        "number",
+        "moment",
+        "past",
+        "path",
+        "base64",
+        "infinite",
+        "keys",
+        "dropped",
+        "nested",
+        "wrapped",
+        "huge",
+        "negative",
+    ],
 )
 def test_malformed_results_are_one_error(body: bytes) -> None:
     """Numbers beyond every type, nesting, sums that wrap around and sizes that no machine has end no proof."""

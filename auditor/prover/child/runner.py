@@ -20,6 +20,7 @@ import torch
 from auditor.prover.child import memory, world
 from auditor.prover.child.frames import send
 from auditor.prover.child.kernels import Kernel
+from auditor.prover.child.native import Native
 from auditor.prover.child.program import Helpers, Program
 from auditor.prover.child.recorder import CHAIN, Recorder
 from auditor.prover.child.settings import Settings
@@ -41,6 +42,8 @@ class Run:
         self.branch = "main"
         self.plan = sorted(variant.get("branches", []), key=lambda b: int(b["at"]))
         self.patched = 0
+        self.builds: list[dict[str, Any]] = []
+        self.native = Native(os.path.join(os.path.dirname(program.root), "native"), self.want)
 
     def own_paths(self) -> dict[str, str]:
         return {
@@ -113,6 +116,12 @@ class Run:
         self.report(None)
         os._exit(0)
 
+    def want(self, build: dict[str, Any]) -> None:
+        """End here, as nothing can go on without a library that the parent is to compile."""
+        self.builds.append(build)
+        self.report("a library has to be compiled first")
+        os._exit(0)
+
     # Running ------------------------------------------------------------------------------------------------------
 
     def execute(self) -> None:
@@ -120,9 +129,8 @@ class Run:
         os.chdir(self.program.root)
         program = self.program
         home = os.path.dirname(program.root)
-        world.pin_all(
-            dict(self.job["environment"]), self.settings, home, program.data, program.tokenizer, self.job["patience"]
-        )
+        paths = world.Paths(home, program.data, program.tokenizer)
+        world.pin_all(dict(self.job["environment"]), self.settings, paths, self.job["patience"], self.native)
         random.seed(0)
         torch.set_grad_enabled(True)
         sys.path.insert(0, os.path.dirname(self.program.script))
@@ -189,6 +197,7 @@ class Run:
             "error": error, "lines": self.recorder.lines, "now": self.recorder.now, "branch": self.branch,
             "overflow": self.recorder.overflow, "lowered": self.settings.lowered, "read": self.settings.read,
             "launches": Kernel.launches, "stubs": sorted(Stub.seen), "patched": self.patched,
+            "builds": self.builds, "refused": self.native.refused,
             "keys": {}, "coverage": self.coverage() if self.branch == "main" else {},
         }  # fmt: skip
         arrays: dict[str, np.ndarray] = {}

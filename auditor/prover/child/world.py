@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fnmatch
 import glob
 import io
 import os
 import pathlib
 import random
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from auditor.prover.child.native import Native
 from auditor.prover.child.settings import Settings
 
 CLOCK_START = 1_700_000_000.0
@@ -234,6 +237,8 @@ def redirect_readers(paths: Paths) -> None:
     put(builtins, open=open_file)
     put(io, open=open_file)
     put(np, fromfile=lambda file, *a, **k: real_fromfile(paths.file(file), *a, **k))
+    real_library: Any = ctypes.CDLL.__init__
+    put(ctypes.CDLL, __init__=lambda self, name, *a, **k: real_library(self, paths.file(name), *a, **k))
 
     base: Any = real_memmap
 
@@ -260,38 +265,57 @@ def redirect_readers(paths: Paths) -> None:
     put(sentencepiece.SentencePieceProcessor, __init__=init)
 
 
-def pin_processes() -> None:
-    """Answer every subprocess with success and silence; `lrzip` copies its input to its output."""
+def pin_processes(paths: Paths, native: Native) -> None:
+    """Answer every subprocess with success and silence; `lrzip` copies its input to its output, compilers compile."""
 
     def run(command: Any, *args: Any, **kwargs: Any) -> Any:
-        words = command.split() if isinstance(command, str) else [str(w) for w in command]
+        words = shell_words(command) if isinstance(command, str) else [os.fsdecode(w) for w in command]
         if words and os.path.basename(words[0]) in ("lrzip", "xz", "zstd", "brotli"):
             imitate_compressor(words)
+        given = kwargs.get("input") or b""
+        code, said = native.answer(
+            words,
+            given.encode() if isinstance(given, str) else bytes(given),
+            lambda path: paths.file(os.path.join(kwargs.get("cwd") or "", path)),
+            lambda path: paths.place(os.path.join(kwargs.get("cwd") or "", path)),
+        ) or (0, "")
         text = kwargs.get("text") or kwargs.get("universal_newlines") or kwargs.get("encoding")
-        empty: Any = "" if text else b""
-        return subprocess.CompletedProcess(command, 0, empty, empty)
+        out, error = ("", said) if text else (b"", said.encode())
+        if code and kwargs.get("check"):
+            raise subprocess.CalledProcessError(code, command, out, error)
+        return subprocess.CompletedProcess(command, code, out, error)
 
     class Process:
-        returncode = 0
-        stdout = stderr = stdin = None
+        stdin = None
 
         def __init__(self, command: Any, *args: Any, **kwargs: Any) -> None:
-            run(command)
+            done = run(command, cwd=kwargs.get("cwd"), text=kwargs.get("text"))
+            self.returncode, self.output = done.returncode, (done.stdout, done.stderr)
+            self.stdout = self.stderr = None
 
-        def communicate(self, *args: Any, **kwargs: Any) -> tuple[bytes, bytes]:
-            return b"", b""
+        def communicate(self, *args: Any, **kwargs: Any) -> Any:
+            return self.output
 
         def wait(self, *args: Any, **kwargs: Any) -> int:
-            return 0
+            return int(self.returncode)
 
         poll = wait
 
     put(subprocess, run=run)
-    put(subprocess, check_output=lambda *a, **k: run(*a, **k).stdout)
-    put(subprocess, check_call=lambda *a, **k: 0, call=lambda *a, **k: 0)
+    put(subprocess, check_output=lambda *a, **k: run(*a, **{**k, "check": True}).stdout)
+    put(subprocess, check_call=lambda *a, **k: run(*a, **{**k, "check": True}).returncode)
+    put(subprocess, call=lambda *a, **k: run(*a, **k).returncode)
     put(subprocess, Popen=Process)
-    put(os, system=lambda command: 0)
+    put(os, system=lambda command: run(command).returncode)
     put(shutil, which=lambda name, *a, **k: "/usr/bin/" + str(name))
+
+
+def shell_words(command: str) -> list[str]:
+    """Return the words of a command line, as far as it is one that can be read."""
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return command.split()
 
 
 def imitate_compressor(words: list[str]) -> None:
@@ -329,12 +353,12 @@ def pin_compressors() -> None:
         put(zstandard, ZstdCompressor=lambda *a, **k: real_zstd(level=1))
 
 
-def pin_all(values: dict[str, str], settings: Settings, home: str, data: str, tokenizer: str, patience: int) -> None:
+def pin_all(values: dict[str, str], settings: Settings, paths: Paths, patience: int, native: Native) -> None:
     """Pin the world for one run."""
     pin_clock(patience)
     pin_seeds()
     pin_environment(values, settings)
-    pin_paths(Paths(home, data, tokenizer))
-    pin_processes()
+    pin_paths(paths)
+    pin_processes(paths, native)
     pin_compressors()
     sys.setrecursionlimit(20_000)

@@ -204,7 +204,14 @@ def clean_or_not(session: Session, found: ex.Examination, note: str) -> tuple[Ou
         return Outcome.UNDECIDED, "order", "which score is a token's own could not be established by its sum"
     if "c2" in session.conditions and not sums_hold(found):
         return Outcome.UNDECIDED, "sums", "no position's probabilities could be summed to 1 over the whole vocabulary"
-    return Outcome.CLEAN_IN_MINIATURE, "", "no violation in the code that ran" + (f" ({note})" if note else "")
+    said = "; ".join(text for text in (note, skipped(found)) if text)
+    return Outcome.CLEAN_IN_MINIATURE, "", "no violation in the code that ran" + (f" ({said})" if said else "")
+
+
+def skipped(found: ex.Examination) -> str:
+    """Say that kernels did not run: nothing is shown of what they compute."""
+    count = found.log.launches
+    return f"{count} launches of GPU kernels were skipped: nothing is shown of what those compute" if count else ""
 
 
 def sums_hold(found: ex.Examination) -> bool:

@@ -78,6 +78,19 @@ def test_what_a_fork_changed_on_disk_is_put_back() -> None:
     assert proof.outcome is Outcome.CLEAN_IN_MINIATURE, proof
 
 
+def test_the_last_validation_of_the_training_is_tested_where_nothing_else_is_printed() -> None:
+    """A script that ends and only ever reported its progress has that line for its score."""
+    proof = proof_of(toys.PLAIN.replace("final_exact", "step:3/3"), conditions="c1 c4")
+    assert proof.outcome is Outcome.CLEAN_IN_MINIATURE, proof
+
+
+def test_clean_says_that_kernels_did_not_run() -> None:
+    """What a skipped kernel computes was not seen, and the outcome's own sentence says so."""
+    proof = proof_of(toys.UNKNOWN_KERNEL + toys.PLAIN, conditions="c1 c4")
+    assert proof.outcome is Outcome.CLEAN_IN_MINIATURE, proof
+    assert proof.kernels_skipped == 2 and "2 launches of GPU kernels were skipped" in proof.reason
+
+
 def test_a_script_that_is_called_twice_is_run_in_both_calls() -> None:
     """The likeliest call alone prints no score; all in turn, in one scratch, do."""
     script = replace(toys.toy(toys.STAGES), calls=(("--train",),), stages=(("--train",), ("--eval",)))

@@ -52,6 +52,14 @@ def test_the_miniature_dictates_vocabulary_and_paths() -> None:
     assert SETTINGS.environment("DATA_PATH", "./data") == "/box/data"
 
 
+def test_a_tokenizer_of_another_kind_is_not_dictated() -> None:
+    """A file that the miniature's tokenizer cannot stand for stays named, so that its absence is what is reported."""
+    settings = Settings([], {"TOKENIZER_PATH": "/box/tokenizer.model"})
+    assert settings.environment("TOKENIZER_PATH", "./data/own_250.json") == "./data/own_250.json"
+    assert settings.environment("TOKENIZER_PATH", "./data/fineweb_1024_bpe.model") == "/box/tokenizer.model"
+    assert settings.environment("TOKENIZER_PATH", "") == "/box/tokenizer.model"
+
+
 def test_the_rank_of_a_matrix_is_no_rank_of_a_process() -> None:
     """What the launcher sets to zero sets no constant or parameter of that name to zero: adapters would be gone."""
     settings = Settings(list(TABLE), {"RANK": "0", "WORLD_SIZE": "1", "VOCAB_SIZE": "32"})

@@ -109,6 +109,20 @@ if "--eval" in sys.argv:
 """,
 )
 """Legal: trains in one call, scores in another what that one saved."""
+UNKNOWN_KERNEL = """
+import torch, triton
+import triton.language as tl
+
+
+@triton.jit
+def kernel(out):
+    tl.store(out, tl.no_such_word(1))
+
+
+for _ in range(2):
+    kernel[(1,)](torch.zeros(1))
+"""
+"""Launches a kernel that is not run, before all else."""
 NO_METRIC = "print('done')\n"
 CRASH = "raise ValueError('no such thing')\n"
 FOREVER = "while True:\n    pass\n"

@@ -14,6 +14,8 @@ STEP = 256
 """What such a step becomes, as the table has it for chunks of tokens: eight blocks in the small text."""
 LEAST_TABLE, LARGEST_TABLE = 4096, 1 << 26
 """Sizes of tables that the real text of about 2^26 tokens fills; larger ones keep hashes apart there too."""
+OTHER_TOKENIZERS = (".json", ".pkl", ".pickle", ".npz", ".npy", ".pt")
+"""Files that hold a tokenizer of the author's own kind: the miniature's would be read as something that it is not."""
 SHRINK = 15
 """Binary digits by which the small text is shorter than the real one, about: a table shrunk by them is as full."""
 
@@ -60,7 +62,7 @@ class Settings:
 
     def environment(self, name: str, value: Any) -> Any:
         """Return what the script gets for environment variable `name` whose value or default is `value`."""
-        if name in self.exact:
+        if name in self.exact and not str(value).endswith(OTHER_TOKENIZERS):
             out: Any = self.exact[name]
             out = int(out) if isinstance(value, int) and out.isdigit() else out
         else:

@@ -134,10 +134,10 @@ def stepping(first: Sequence[tuple[int, int]]) -> bool:
 
 
 def judge_suffix(start: int, probe: Probe, base: np.ndarray) -> Witness | None:
-    """A run with every token from `start` on changed, for a scorer in stream order: earlier scores must stay."""
+    """A run with tokens from `start` on changed and none before, for a scorer in stream order: earlier scores stay."""
     if probe.first is None or probe.first >= start - 1:
         return None
-    return explain("suffix", probe, base, f"only tokens from {start} on were changed")
+    return explain("suffix", probe, base, "that score is of a token before them")
 
 
 def earlier_than_own(position: int, was: int, first: int | None, owners: Sequence[int]) -> Witness | None:
@@ -153,8 +153,8 @@ def explain(kind: str, probe: Probe, base: np.ndarray, reason: str) -> Witness:
     before = float(base[probe.first]) if probe.first < base.size else float("nan")
     other = probe.values
     after = float(other[probe.first]) if other is not None and probe.first < other.size else float("nan")
-    message = (
-        f"changing token {probe.position} from {probe.was} to {probe.now} moved score {probe.first} from {before:.9g} "
-        f"to {after:.9g}; {reason}"
-    )
+    what = f"token {probe.position} from {probe.was} to {probe.now}"
+    if probe.was < 0:
+        what = f"tokens from {probe.position} on"
+    message = f"changing {what} moved score {probe.first} from {before:.9g} to {after:.9g}; {reason}"
     return Witness(kind, probe.position, probe.was, probe.now, probe.first, before, after, message)

@@ -240,7 +240,9 @@ def stream_tests(session: Session, found: Examination, suffix: causality.Probe) 
     mini, site = found.mini, found.site
     own = plan.own_in_stream_order(mini, site) if "c2" in session.conditions else {}
     branches = (*plan.causality_branches(mini, site, True), *plan.sum_branches(mini, site, own))
-    again = session.run("fork", mini, (Variant("again", {}, branches),), only=[site.key])
+    early = Variant("early", plan.early_changes(mini))
+    whole = (early,) if session.conditions & {"c1", "c3"} else ()
+    again = session.run("fork", mini, (Variant("again", {}, branches), *whole), only=[site.key])
     compare_repeat(found, again)
     if found.deterministic is False:
         return
@@ -250,6 +252,9 @@ def stream_tests(session: Session, found: Examination, suffix: causality.Probe) 
     found.probes = probes_of(again, found)
     found.order = causality.judge(found.probes, site.values, site.owners, mini.targets)
     found.leak = found.order.witness
+    if found.leak is None and found.order.order == "stream" and "early/main" in again:
+        probe = block_probe(again, found, "early", plan.EARLY)
+        found.leak = causality.judge_suffix(plan.EARLY, probe, site.values)
     if found.leak is None and found.order.order == "stream":
         sum_tests(found, again, own)
         sums_left(session, found, own)

@@ -16,6 +16,9 @@ SUFFIX = 0.5
 """From here on the suffix test changes every token."""
 BLOCK = 0.1
 """From here up to the suffix the block test changes every token."""
+EARLY = 32
+"""The early test changes every token from here up to the block: half of the first sequence stays, and what was chosen
+or measured on the first tokens, as calibration does, moves its scores."""
 ROOM = 200
 """Positions after a place among which one behind a known context is looked for."""
 BATCH_GAP = 32
@@ -40,6 +43,12 @@ def block_changes(mini: Miniature) -> dict[int, int]:
     """Return another ordinary token for a long stretch that ends where the suffix starts, but document starts."""
     positions = range(int(mini.stream.size * BLOCK), suffix_start(mini))
     return data.other_tokens(mini.tokenizer, mini.stream, positions, 300 + mini.seed)
+
+
+def early_changes(mini: Miniature) -> dict[int, int]:
+    """Return another ordinary token for the stretch before the block, but document starts and the very first tokens."""
+    positions = range(EARLY, int(mini.stream.size * BLOCK))
+    return data.other_tokens(mini.tokenizer, mini.stream, positions, 500 + mini.seed)
 
 
 def single_changes(mini: Miniature) -> dict[int, int]:

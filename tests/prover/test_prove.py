@@ -52,6 +52,12 @@ def test_what_a_script_learned_in_one_run_is_not_found_in_the_next() -> None:
     assert proof.witness is not None, proof
 
 
+def test_what_is_measured_on_the_first_tokens_alone_is_seen() -> None:
+    """Calibration on the start of the text moves no score that later tokens could show, and is a leak all the same."""
+    proof = proof_of(toys.CALIBRATED, conditions="c1")
+    assert proof.witness is not None and proof.witness.position == 32 > proof.witness.element + 1, proof
+
+
 def test_an_expert_that_pays_any_token_is_not_normalised() -> None:
     """Mass for whatever occurs is seen in the sum over the vocabulary, and needs a second seed to count."""
     proof = proof_of(toys.EXPERT)

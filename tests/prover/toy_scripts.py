@@ -88,6 +88,8 @@ LEARN_SAVED = LEARN_ALL.replace(
         np.save(saved, state)""",
 )
 """Leaks everywhere, and spares itself the learning where it finds what it has learned before."""
+CALIBRATED = _HEAD + _loop(_SCORE, before="    learn(tokens[:48], tokens[1:49])") + _TAIL
+"""Leaks at the very start: learns from the first tokens, as calibration does, before it scores them."""
 BYTES = PLAIN.replace("(size[y] + (space[y] & ~control[x]))", "(size[y] + 2 * (space[y] & ~control[x]))")
 """Counts the leading space twice."""
 BACKWARDS = (

@@ -86,6 +86,9 @@ def set_attribute(m: Machine, receiver: Any, name: str, value: Any) -> None:
             value.mark |= Mark.OWNED if is_module(receiver) else Mark.NONE
     elif isinstance(receiver, Sym):
         if name == "data":
+            from auditor.interp.resets import overwritten
+
+            overwritten(m, receiver)
             receiver.node = m.merge(value)
         elif name == "grad":
             receiver.grad = m.merge(value) if value is not None else None

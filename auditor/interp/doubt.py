@@ -51,21 +51,23 @@ def doubted(m: Machine, more: tuple[int, ...]) -> Iterator[None]:
 
 
 def happened(source: Node, score: Node, hooked: bool) -> bool:
-    """Say whether a source surely happened where the score did, and reached it by more than a hook in doubt.
+    """Say whether a source surely happened where the score did, and reached it by more than a way that is in doubt.
 
-    `hooked` says whether there are hooks in doubt at all.
+    `hooked` says whether there are such ways at all: hooks that may not have been registered, and weights that may
+    have been overwritten in between.
     """
     if _doubtful(source, score):
         return False
-    if source.kind is not Kind.FORWARD or not hooked:
+    if not hooked:
         return True
+    ways = ("hooked", "unsure") if source.kind is Kind.FORWARD else ("unsure",)
     seen: set[int] = set()
     stack = [score]
     while stack and len(seen) < CAP:
         node = stack.pop()
         if node is source:
             return True
-        if node.index in seen or node.index < source.index or (node.info.get("hooked") and _doubtful(node, score)):
+        if node.index in seen or node.index < source.index or (_one_of(node, ways) and _doubtful(node, score)):
             continue
         seen.add(node.index)
         stack.extend((*node.parents, *node.state))
@@ -75,6 +77,10 @@ def happened(source: Node, score: Node, hooked: bool) -> bool:
 def surely(source: Node, scores: Iterable[Node]) -> bool:
     """Say whether something surely happened where one of the scores did."""
     return any(happened(source, score, False) for score in scores)
+
+
+def _one_of(node: Node, ways: tuple[str, ...]) -> bool:
+    return any(node.info.get(way) for way in ways)
 
 
 def _doubtful(node: Node, score: Node) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy as _copy
 import re
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from auditor.interp.graph import Kind, ancestors
 from auditor.interp.machine import Machine, Printed
 from auditor.interp.modules import parameter, reachable
 from auditor.interp.region import Region
+from auditor.interp.resets import reset
 from auditor.interp.updates import gradient_of, per_row, vector
 from auditor.interp.values import BUFFER, HELD, SAVED, External, Instance, Mark, Sym, Text, nodes_in
 
@@ -254,6 +256,12 @@ def record_print(m: Machine, parts: tuple[Any, ...], sink: str = "log") -> None:
 
 
 def _foreach(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if path.endswith(("_foreach_copy_", "_foreach_zero_")) and isinstance(args[0], (list, tuple)):
+        sources = args[1] if len(args) > 1 and isinstance(args[1], (list, tuple)) else ()
+        for target, source in zip_longest(args[0], sources[: len(args[0])]):
+            if isinstance(target, Sym):
+                reset(m, target, source)
+        return None
     targets = reachable(args[0]) or _tensors(args[0])
     carried = m.merge(*targets[:64], *args[1:], *m.controls)
     node = m.node(Kind.PARAM_WRITE, [carried])

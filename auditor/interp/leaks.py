@@ -103,8 +103,8 @@ class _Index:
         }
         """Losses that a backward pass descends on; the others are scores of their own."""
         self.used = _used(nodes)
-        self.hooked = any(n.doubts and n.info.get("hooked") for n in nodes)
-        """Whether activations went into a hook that may not have been registered."""
+        self.hooked = any(n.doubts and (n.info.get("hooked") or n.info.get("unsure")) for n in nodes)
+        """Whether activations went into a hook that may not have been registered, or weights may have started over."""
         self._descended: dict[int, Region] = {}
         self._applied: dict[int, Node] = {}
         self._behind: dict[tuple[int, ...], frozenset[int]] = {}

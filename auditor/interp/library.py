@@ -11,6 +11,7 @@ from auditor.interp.graph import Kind
 from auditor.interp.machine import Machine
 from auditor.interp.modules import is_module, library_module
 from auditor.interp.python import FUNCTIONS
+from auditor.interp.resets import reset
 from auditor.interp.rounding import call_rounding
 from auditor.interp.values import External, Instance, Mark, Sym
 
@@ -69,7 +70,7 @@ def _is_layer(path: str) -> bool:
 
 
 def _collective(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """One rank: collectives leave data as it is; initialisers leave a parameter as it is."""
+    """One rank: collectives leave data as it is; initialisers overwrite a parameter."""
     if path.endswith(("all_gather", "all_gather_object")) and len(args) > 1 and isinstance(args[0], list):
         args[0][:] = [args[1] for _ in args[0]] or [args[1]]
         return None
@@ -78,7 +79,10 @@ def _collective(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, 
             args[0].node = m.merge(args[0], args[1])
         return Sym(name="work")
     if path.startswith("torch.nn.init."):
-        return args[0] if args else None
+        initialised = args[0] if args else kwargs.get("tensor")
+        if isinstance(initialised, Sym) and initialised.mark & Mark.PARAM and path.endswith("_"):
+            reset(m, initialised)
+        return initialised
     if path.endswith(("ReduceOp", "group")) or ".ReduceOp." in path:
         return External(path)
     return Sym(name=path)

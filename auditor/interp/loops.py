@@ -46,7 +46,7 @@ def run_for(m: Machine, s: ast.For | ast.AsyncFor) -> None:
     frame = m.frame
     frame.loops.append(loop)
     broken = skipped = eventful = False
-    start_events, start_undecided, start_steps, index = len(m.nodes), m.undecided, m.steps, 0
+    start_events, start_undecided, start_steps, index = m.eventful, m.undecided, m.steps, 0
     spent, plain = m.spent[id(s)], None
     try:
         while index < count:
@@ -67,7 +67,7 @@ def run_for(m: Machine, s: ast.For | ast.AsyncFor) -> None:
                 _join_assigned(m, loop.onward)
                 loop.onward.clear()
             index += 1
-            eventful = len(m.nodes) > start_events or m.undecided > start_undecided
+            eventful = m.eventful > start_events or m.undecided > start_undecided
             costly = index >= PURE_ITERATIONS or m.steps - start_steps > (LOOP_STEPS if spent < LOOP_TOTAL else 0)
             if index < count - 1 and (costly or eventful) and index >= EVENT_ITERATIONS:
                 index = count - 1
@@ -102,7 +102,7 @@ def run_while(m: Machine, s: ast.While) -> None:
     loop = Loop(s, m.ident())
     frame = m.frame
     frame.loops.append(loop)
-    start_events, start_undecided, start_steps = len(m.nodes), m.undecided, m.steps
+    start_events, start_undecided, start_steps = m.eventful, m.undecided, m.steps
     spent = m.spent[id(s)]
     decided: bool | None = None
     plain: Plain | None = None
@@ -116,7 +116,7 @@ def run_while(m: Machine, s: ast.While) -> None:
                 loop.forced = False
             if decided is False or (decided is None and loop.iteration >= 2) or loop.forced:
                 break
-            eventful = len(m.nodes) > start_events or m.undecided > start_undecided
+            eventful = m.eventful > start_events or m.undecided > start_undecided
             most = PURE_ITERATIONS if plain is None else PLAIN_ITERATIONS
             costly = loop.iteration >= most or m.steps - start_steps > (LOOP_STEPS if spent < LOOP_TOTAL else 0)
             loop.skipped = None

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from auditor.interp.region import EMPTY, Region
 from auditor.interp.values import ATOMS, Mark, ModuleInfo, Scope, Sym, nodes_in
 from auditor.limits import InterpLimits
 from auditor.model.source import Span
+
+if TYPE_CHECKING:
+    from auditor.interp.resets import Side
 
 
 class ReturnSignal(Exception):
@@ -163,6 +166,10 @@ class Machine:
         """Undecided conditions over validation losses whose branches are being followed."""
         self.deciding: list[int] = []
         """Positions of tokens on which undecided conditions hang whose branches are being followed."""
+        self.sides: list[Side] = []
+        """Sides of undecided conditions that are being followed, with what they overwrite."""
+        self.quiet = 0
+        """How many events so far only say that a parameter started over."""
         self.undecided = 0
         """How many conditions could not be decided so far."""
         self.notes: list[Node] = []
@@ -226,6 +233,11 @@ class Machine:
     @property
     def frame(self) -> Frame:
         return self.frames[-1]
+
+    @property
+    def eventful(self) -> int:
+        """How many things happened to data so far."""
+        return len(self.nodes) - self.quiet
 
     def ident(self) -> int:
         self.counter += 1

@@ -11,7 +11,7 @@ import numpy as np
 from auditor.apis.models import models
 from auditor.interp import arrays
 from auditor.interp.containers import CONTAINER_METHODS, container_method, number_method
-from auditor.interp.creation import CREATION, filled, tensor
+from auditor.interp.creation import CREATION, tensor
 from auditor.interp.effects import backward, step, store
 from auditor.interp.graph import Kind
 from auditor.interp.index import get_item, token_key
@@ -21,6 +21,7 @@ from auditor.interp.objects import call_object_method
 from auditor.interp.operators import MASK, MAX_KEYS, elementwise, value_region
 from auditor.interp.pieces import PIECE, encoded
 from auditor.interp.region import Region
+from auditor.interp.resets import reset
 from auditor.interp.rounding import cast
 from auditor.interp.rowmajor import LAID_OUT
 from auditor.interp.sentinels import chosen
@@ -72,7 +73,7 @@ def _sym_method(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwa
     if kind == "elementwise":
         return cast(m, _elementwise(m, receiver, name, args), name, args, kwargs)
     if kind == "resetting":
-        return _reset(m, receiver, args)
+        return reset(m, receiver, args[0] if args else None)
     if name.endswith("_") and not name.endswith("__"):
         return cast(m, _mutate(m, receiver, name, args, kwargs), name, args, kwargs)
     made = m.unknown(receiver, *args, *kwargs.values())
@@ -120,22 +121,6 @@ def _masked_fill(m: Machine, receiver: Sym, args: tuple[Any, ...]) -> Sym:
     return made
 
 
-def _reset(m: Machine, receiver: Sym, args: tuple[Any, ...]) -> Sym:
-    """A method that overwrites a tensor: what it had learned is gone, what it now holds comes from the argument."""
-    source = args[0] if args else None
-    receiver.node = m.merge(source) if isinstance(source, Sym) else None
-    if isinstance(source, Sym):
-        receiver.pos = source.pos if source.pos is not None and source.shape == receiver.shape else None
-        receiver.val = source.val if source.shape == receiver.shape else None
-        receiver.mark |= source.mark & (Mark.TOKENS | Mark.TRAIN)
-    elif receiver.val is not None:
-        fill = source if isinstance(source, (int, float)) else 0
-        receiver.val = filled(receiver.val.shape, fill)
-    if receiver.mark & Mark.PARAM and receiver.node is None:
-        receiver.node = m.node(Kind.PARAM, text="reset")
-    return receiver
-
-
 def _one_per_row(receiver: Sym, dim: Any, index: Any, value: Any) -> bool:
     """Say whether a scatter marks one place in each row of its index: a one-hot of these tokens, no table of them."""
     if not isinstance(dim, int) or dim == 0 or not isinstance(index, Sym):
@@ -167,6 +152,8 @@ def _mutate(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwargs:
         descend(m, receiver, receiver, gradients)
         return receiver
     if receiver.mark & Mark.PARAM:
+        if name == "mul_" and args and type(args[0]) in (int, float) and args[0] == 0:
+            return reset(m, receiver, 0)
         node = m.node(Kind.PARAM_WRITE, [m.merge(receiver, *args, *kwargs.values(), *m.controls)], text=name)
         receiver.node = node
         return receiver

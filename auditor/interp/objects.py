@@ -12,6 +12,7 @@ from auditor.interp.machine import Machine
 from auditor.interp.modules import call_module, is_module, parameter, reachable, saved_tensors
 from auditor.interp.native import call_native
 from auditor.interp.pieces import PIECE
+from auditor.interp.resets import overwritten, reset
 from auditor.interp.sorts import asked
 from auditor.interp.values import Instance, Mark, Sym, Text
 
@@ -117,8 +118,16 @@ def _load_state_dict(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: dic
     source = args[0] if args else kwargs.get("state_dict")
     node = m.node(Kind.PARAM_WRITE, [m.merge(source)], text="load_state_dict")
     for tensor in reachable(r):
+        overwritten(m, tensor)
         tensor.node = node
     return Sym(name="keys")
+
+
+def _reset_parameters(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    for tensor in r.attrs.values():
+        if isinstance(tensor, Sym) and tensor.mark & Mark.PARAM:
+            reset(m, tensor)
+    return None
 
 
 def _zero_grad(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -165,10 +174,14 @@ def _none(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: dict[str, Any]
     return None
 
 
+APPLIED = 400
+"""Parts of a model that a function is applied to: a reset has to reach the last one."""
+
+
 def _apply(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     from auditor.interp.calls import call
 
-    for module in _modules(m, r, args, kwargs)[:6]:
+    for module in _modules(m, r, args, kwargs)[:APPLIED]:
         call(m, args[0], (module,), {}) if args else None
     return r
 
@@ -184,6 +197,7 @@ MODULE: dict[str, Handler] = {
     "named_children": _named_modules,
     "state_dict": _state_dict,
     "load_state_dict": _load_state_dict,
+    "reset_parameters": _reset_parameters,
     "zero_grad": _zero_grad,
     "register_buffer": _register_buffer,
     "register_parameter": _register_parameter,

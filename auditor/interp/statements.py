@@ -19,6 +19,7 @@ from auditor.interp.keep import branching_on
 from auditor.interp.loops import run_for, run_while
 from auditor.interp.machine import BreakSignal, ContinueSignal, Machine, RaiseSignal, ReturnSignal
 from auditor.interp.operators import in_place
+from auditor.interp.resets import after_first, rejoin, side
 from auditor.interp.told import deciding
 from auditor.interp.values import Instance, Sym
 
@@ -155,19 +156,23 @@ def both(
     m.maybe += 1
     m.undecided += 1
     try:
-        left = _attempt(m, first)
-        after_first = dict(scope.variables)
+        with side(m) as one:
+            left = _attempt(m, first)
+        assigned = dict(scope.variables)
         scope.variables.clear()
         scope.variables.update(before)
-        right = _attempt(m, second)
+        kept = after_first(one)
+        with side(m) as other:
+            right = _attempt(m, second)
+        rejoin(m, kept, one, other)
     finally:
         m.maybe -= 1
-    _keep_assigned(m, before, (left, after_first), (right, scope.variables))
+    _keep_assigned(m, before, (left, assigned), (right, scope.variables))
     if left is None and right is None:
-        join_scopes(m, scope, after_first)
+        join_scopes(m, scope, assigned)
     elif right is not None and left is None:
         scope.variables.clear()
-        scope.variables.update(after_first)
+        scope.variables.update(assigned)
     elif left is not None and right is not None:
         if isinstance(left, ReturnSignal) and isinstance(right, ReturnSignal):
             raise ReturnSignal(join_values(m, left.value, right.value))

@@ -17,6 +17,7 @@ from auditor.interp.losses import part_of
 from auditor.interp.machine import Machine
 from auditor.interp.operators import MASK, MAX_KEYS, value_region
 from auditor.interp.region import Region
+from auditor.interp.resets import reset
 from auditor.interp.sentinels import standing
 from auditor.interp.struck import strike_choice
 from auditor.interp.told import stored
@@ -88,6 +89,9 @@ def _list_store(m: Machine, container: list[Any], index: Any, value: Any) -> Non
 
 def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
     parts = parts_of(index)
+    if container.mark & Mark.PARAM and all(part is ... or part == slice(None) for part in parts):
+        reset(m, container, value)
+        return
     keys = [
         part
         for part in parts

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from auditor.interp import experts
+from auditor.interp.choices import among, choice, extreme, rivals
 from auditor.interp.creation import CONTENT_CAP, CREATION, size_of, tensor
 from auditor.interp.graph import Kind
 from auditor.interp.losses import cross_entropy, gather_loss, part_of
@@ -149,9 +150,12 @@ def select(m: Machine, condition: Any, first: Any, second: Any) -> Sym:
         # What was chosen by a property of each token knows that token.
         made.mark |= Mark.TOLD
     if made.mark & Mark.NLL and known is None:
-        made.node = m.node(
-            Kind.SELECT, [made.node], text="where", by_loss=bool(condition_mark & Mark.NLL), region=value_region(made)
-        )
+        by = among(rivals(condition), made)
+        if by is not None and not value_region(made):
+            made.node = choice(m, made.node, by, "where")
+        else:
+            by_loss = bool(condition_mark & Mark.NLL)
+            made.node = m.node(Kind.SELECT, [made.node], text="where", by_loss=by_loss, region=value_region(made))
     return made
 
 
@@ -244,8 +248,7 @@ def reduce_sym(m: Machine, value: Sym, name: str, args: tuple[Any, ...], kwargs:
     if value.mark & Mark.NLL and value.pos is not None and node is not None and kept is None:
         node = summed_power(m, value, name, m.node(Kind.REDUCE, [node], region=Region.of(value.pos), text=name))
     if name in ("min", "amin", "max", "amax", "argmin", "argmax", "median") and value.mark & Mark.NLL:
-        others = len({n.index for n in (node.parents if node is not None else ())}) if node is not None else 0
-        node = m.node(Kind.SELECT, [node], text=name, by_loss=True, region=value_region(value), operands=others)
+        node = extreme(m, node, name, value_region(value))
     made = Sym(node, shape=shape, mark=mark)
     if kept is not None:
         made.pos = kept.reshape(shape) if shape is not None and math.prod(shape) == kept.size else kept

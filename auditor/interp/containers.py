@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from auditor.interp.choices import preferred
 from auditor.interp.drops import counted
 from auditor.interp.machine import Machine
 from auditor.interp.values import Sym, Text
@@ -72,7 +73,7 @@ def number_method(m: Machine, receiver: float, name: str, args: tuple[Any, ...])
 def container_method(m: Machine, receiver: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a method of a container; unknown where Python refuses these arguments."""
     if name == "append" and args:
-        args = (counted(m, args[0]),)
+        args = (preferred(m, counted(m, args[0])),)
     if isinstance(receiver, str):
         return _string_method(m, receiver, name, args, kwargs)
     if isinstance(receiver, list) and name in ("extend", "sort"):

@@ -9,6 +9,7 @@ from typing import Any
 from auditor.interp.assign import assign
 from auditor.interp.attributes import get_attribute
 from auditor.interp.calls import call
+from auditor.interp.choices import choosing, preferred
 from auditor.interp.comprehensions import comprehend
 from auditor.interp.graph import Kind
 from auditor.interp.index import get_item, make_slice
@@ -202,7 +203,8 @@ def _if_exp(m: Machine, e: ast.IfExp) -> Any:
         return evaluate(m, e.orelse)
     m.maybe += 1
     try:
-        first, second = evaluate(m, e.body), evaluate(m, e.orelse)
+        with choosing(m, test):
+            first, second = preferred(m, evaluate(m, e.body)), preferred(m, evaluate(m, e.orelse))
     finally:
         m.maybe -= 1
     return decided(m, join_values(m, first, second), test)

@@ -51,6 +51,7 @@ def run_for(m: Machine, s: ast.For | ast.AsyncFor) -> None:
     try:
         while index < count:
             loop.iteration, loop.skipped = index, None
+            loop.choices.clear()
             assign(m, s.target, items(index))
             if index == 1 and count > PLAIN_WORTH and not eventful:
                 plain = plain_body(m, s.body, s.target)
@@ -120,6 +121,7 @@ def run_while(m: Machine, s: ast.While) -> None:
             most = PURE_ITERATIONS if plain is None else PLAIN_ITERATIONS
             costly = loop.iteration >= most or m.steps - start_steps > (LOOP_STEPS if spent < LOOP_TOTAL else 0)
             loop.skipped = None
+            loop.choices.clear()
             loop.forced = (costly or eventful) and loop.iteration >= EVENT_ITERATIONS
             if loop.iteration == 1 and decided and not eventful:
                 plain = plain_body(m, s.body)

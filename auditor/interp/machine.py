@@ -51,7 +51,7 @@ class RaiseSignal(Exception):
 class Loop:
     """One active loop: `forced` is set in the iteration that the interpreter wants to be the last."""
 
-    __slots__ = ("forced", "ident", "iteration", "left", "node", "onward", "skipped")
+    __slots__ = ("choices", "forced", "ident", "iteration", "left", "node", "onward", "skipped")
 
     def __init__(self, node: ast.AST, ident: int) -> None:
         self.node, self.ident = node, ident
@@ -63,6 +63,8 @@ class Loop:
         """What was assigned where the loop may have been left, and was not for what follows."""
         self.onward: list[dict[str, Any]] = []
         """The same where this iteration may have gone on to the next."""
+        self.choices: list[tuple[Node, ...]] = []
+        """Comparisons of losses on which this iteration may have been left."""
 
 
 class Frame:
@@ -166,6 +168,8 @@ class Machine:
         """Undecided conditions over validation losses whose branches are being followed."""
         self.deciding: list[int] = []
         """Positions of tokens on which undecided conditions hang whose branches are being followed."""
+        self.choices: list[tuple[Node, ...]] = []
+        """Comparisons of losses of which undecided conditions are made whose branches are being followed."""
         self.sides: list[Side] = []
         """Sides of undecided conditions that are being followed, with what they overwrite."""
         self.quiet = 0

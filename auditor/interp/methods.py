@@ -10,6 +10,7 @@ import numpy as np
 
 from auditor.apis.models import models
 from auditor.interp import arrays
+from auditor.interp.choices import preferred
 from auditor.interp.containers import CONTAINER_METHODS, container_method, number_method
 from auditor.interp.creation import CREATION, tensor
 from auditor.interp.effects import backward, step, store
@@ -73,7 +74,7 @@ def _sym_method(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwa
     if kind == "elementwise":
         return cast(m, _elementwise(m, receiver, name, args), name, args, kwargs)
     if kind == "resetting":
-        return reset(m, receiver, args[0] if args else None)
+        return reset(m, receiver, preferred(m, args[0]) if args else None)
     if name.endswith("_") and not name.endswith("__"):
         return cast(m, _mutate(m, receiver, name, args, kwargs), name, args, kwargs)
     made = m.unknown(receiver, *args, *kwargs.values())
@@ -157,7 +158,7 @@ def _mutate(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwargs:
         node = m.node(Kind.PARAM_WRITE, [m.merge(receiver, *args, *kwargs.values(), *m.controls)], text=name)
         receiver.node = node
         return receiver
-    made = elementwise(m, (receiver, *args), arrays._NUMPY.get(name[:-1]))
+    made = elementwise(m, (receiver, *[preferred(m, value) for value in args]), arrays._NUMPY.get(name[:-1]))
     receiver.node = made.node
     if receiver.mark & Mark.TABLE and (region := Region.union(value_region(a) for a in args)):
         receiver.node = m.node(Kind.CACHE_WRITE, [made.node], region=region, table=m.identity(receiver))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from auditor.interp.broadcast import broadcast
+from auditor.interp.choices import compared
 from auditor.interp.graph import Kind, Node
 from auditor.interp.machine import Machine
 from auditor.interp.percent import percent
@@ -189,6 +190,8 @@ def _compare_syms(m: Machine, op: ast.cmpop, left: Any, right: Any) -> Any:
     if isinstance(op, (ast.Eq, ast.NotEq)):
         hit(m, made, left, right)
         matched(m, made, left, right)
+    elif made.val is None:
+        made.node = compared(m, left, right) or made.node
     made.name = MASK
     made.mark &= ~(Mark.TABLE | Mark.NORMAL)
     return made

@@ -48,7 +48,7 @@ def reset(m: Machine, tensor: Sym, source: Any = None) -> Sym:
     if isinstance(source, Sym):
         tensor.pos = source.pos if source.pos is not None and source.shape == tensor.shape else None
         tensor.val = source.val if source.shape == tensor.shape else None
-        tensor.mark |= source.mark & (Mark.TOKENS | Mark.TRAIN)
+        tensor.mark |= source.mark & (Mark.TOKENS | Mark.TRAIN | Mark.NLL)
     elif tensor.val is not None:
         tensor.val = filled(tensor.val.shape, source if isinstance(source, (int, float)) else 0)
     if tensor.mark & Mark.PARAM and tensor.node is None:

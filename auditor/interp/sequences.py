@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from auditor.interp.choices import choice, compared
 from auditor.interp.iterate import Lazy, elements
 from auditor.interp.machine import Machine
 from auditor.interp.pieces import PIECE_BYTES
@@ -91,7 +92,11 @@ def _extreme(name: str) -> Callable[[Machine, Args, Kwargs], Any]:
             from auditor.interp.graph import Kind
             from auditor.interp.operators import value_region
 
-            made.node = m.node(Kind.SELECT, [made.node], text=name, by_loss=True, region=value_region(losses[0]))
+            region, by = value_region(losses[0]), compared(m, *losses)
+            if by is not None and not region:
+                made.node = choice(m, made.node, by, name)
+            else:
+                made.node = m.node(Kind.SELECT, [made.node], text=name, by_loss=True, region=region)
         return made
 
     return choose

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from auditor.interp.assign import assign, assign_names, delete
+from auditor.interp.choices import choosing, going_on, preferred
 from auditor.interp.classes import make_class
 from auditor.interp.doubt import one_side
 from auditor.interp.drops import counted, skipping
@@ -53,7 +54,7 @@ def _expr(m: Machine, s: ast.Expr) -> None:
 
 
 def _assign(m: Machine, s: ast.Assign) -> None:
-    value = evaluate(m, s.value)
+    value = preferred(m, evaluate(m, s.value))
     for target in s.targets:
         if m.world.empty and isinstance(target, ast.Name):
             function = m.frame.name.rsplit(".", 1)[-1]
@@ -70,7 +71,7 @@ def _emptied(value: Any) -> Any:
 
 def _ann_assign(m: Machine, s: ast.AnnAssign) -> None:
     if s.value is not None:
-        assign(m, s.target, evaluate(m, s.value))
+        assign(m, s.target, preferred(m, evaluate(m, s.value)))
 
 
 def _aug_assign(m: Machine, s: ast.AugAssign) -> None:
@@ -82,7 +83,8 @@ def _aug_assign(m: Machine, s: ast.AugAssign) -> None:
     if isinstance(s.target, ast.Attribute) and type(current) in (int, float) and any(f.loops for f in m.frames):
         # A counter kept across calls: loops are sampled, so that comparing it with a threshold says nothing.
         m.counters.add(s.target.attr)
-    assign(m, s.target, in_place(m, s.op, current, counted(m, evaluate(m, s.value)), s.target))
+    value = preferred(m, counted(m, evaluate(m, s.value)))
+    assign(m, s.target, in_place(m, s.op, current, value, s.target))
 
 
 def _as_load(target: ast.expr) -> ast.expr:
@@ -96,7 +98,7 @@ def _as_load(target: ast.expr) -> ast.expr:
 
 
 def _return(m: Machine, s: ast.Return) -> None:
-    raise ReturnSignal(evaluate(m, s.value) if s.value is not None else None)
+    raise ReturnSignal(preferred(m, evaluate(m, s.value)) if s.value is not None else None)
 
 
 def _if(m: Machine, s: ast.If) -> None:
@@ -116,9 +118,10 @@ def _if(m: Machine, s: ast.If) -> None:
     elif decided is False:
         execute(m, s.orelse)
     else:
-        with branching_on(m, test), deciding(m, test):
+        with branching_on(m, test), deciding(m, test), choosing(m, test) as compared:
             sides = both(m, lambda: _side(m, test, s, s.body), lambda: _side(m, test, s, s.orelse))
         skipping(m, test, *sides)
+        going_on(m, compared, *sides)
 
 
 def _side(m: Machine, test: Any, s: ast.If, body: list[ast.stmt]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from auditor.interp import sorts
+from auditor.interp.choices import among, choice, rivals
 from auditor.interp.creation import CONTENT_CAP
 from auditor.interp.graph import Kind
 from auditor.interp.index import ALLOCATED, MAYBE, as_slice, parts_of, plain_parts, token_key
@@ -107,6 +108,9 @@ def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
         container.node = m.node(Kind.CACHE_WRITE, [carried], region=region, table=m.identity(container))
         return
     container.node = carried
+    by = among(tuple(node for part in parts for node in rivals(part)), value)
+    if by is not None:
+        container.node = choice(m, carried, by, "a mask")
     if isinstance(value, Sym):
         container.mark |= value.mark & _STORED
     if len(parts) == 1 and isinstance(parts[0], Sym) and parts[0].name == MASK:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from auditor.interp.choices import by_own_value
 from auditor.model.finding import Finding, Pass
 from auditor.rules.context import RuleContext
 from auditor.rules.evidence_path import steps_of
@@ -14,9 +15,7 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
     analysis = ctx.analysis
     if analysis is None or analysis.composition is None or analysis.headline is None:
         return
-    for chosen in analysis.composition.selects:
-        if not chosen.info.get("by_loss") or not chosen.region:
-            continue
+    for chosen in by_own_value(analysis.composition, analysis.trace.learned):
         yield ctx.violation(
             f"{analysis.headline.function} counts a loss that was chosen by its own value ({chosen.text} at line "
             f"{chosen.span.line})",

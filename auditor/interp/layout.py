@@ -15,6 +15,11 @@ from auditor.interp.values import POSITION_CAP, VIEWED, Sym, shown
 
 def lay_out(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sym:
     """Apply a layout method to everything that is known of a value."""
+    if name in ("view_as", "reshape_as"):
+        like = args[0].shape if args and isinstance(args[0], Sym) else None
+        if like is None:
+            return Sym(receiver.node, mark=receiver.mark, name=receiver.name)
+        name, args = "reshape", like
     made = Sym(receiver.node, mark=receiver.mark, name=receiver.name)
     for field in ("pos", "val"):
         array = getattr(receiver, field)

@@ -166,7 +166,7 @@ def _choose(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
         v for v in args if isinstance(v, Sym) and v.mark & Mark.LOOKUP and v.pos is not None and v.node is not None
     ]
     if losses and len({v.node.index for v in (*losses, *rivals) if v.node is not None}) > 1:
-        made.node = m.node(Kind.SELECT, [made.node], text=path, by_loss=True, region=value_region(made))
+        made.node = extreme(m, made.node, losses, path, value_region(made))
     return made
 
 
@@ -248,7 +248,8 @@ def reduce_sym(m: Machine, value: Sym, name: str, args: tuple[Any, ...], kwargs:
     if value.mark & Mark.NLL and value.pos is not None and node is not None and kept is None:
         node = summed_power(m, value, name, m.node(Kind.REDUCE, [node], region=Region.of(value.pos), text=name))
     if name in ("min", "amin", "max", "amax", "argmin", "argmax", "median") and value.mark & Mark.NLL:
-        node = extreme(m, node, name, value_region(value))
+        parts = [Sym(parent, mark=Mark.NLL) for parent in node.parents] if node is not None else []
+        node = extreme(m, node, parts, name, value_region(value))
     made = Sym(node, shape=shape, mark=mark)
     if kept is not None:
         made.pos = kept.reshape(shape) if shape is not None and math.prod(shape) == kept.size else kept

@@ -94,12 +94,19 @@ def preferred(m: Machine, value: Any) -> Any:
     """Return a value as it is stored: behind an event where it was chosen by a comparison of what it is made of."""
     if not m.choices and not any(loop.choices for loop in m.frame.loops):
         return value
-    if isinstance(value, tuple):
-        return tuple(preferred(m, part) for part in value)
-    if type(value) is dict:
-        return {key: preferred(m, part) for key, part in value.items()}
     active = [*m.choices, *[found for loop in m.frame.loops for found in loop.choices]]
-    by = among(tuple(node for found in active for node in found), value)
+    return _behind(m, value, tuple(node for found in active for node in found))
+
+
+def _behind(m: Machine, value: Any, found: tuple[Node, ...]) -> Any:
+    """Return a value with the losses in it behind an event of choosing, where one of the comparisons looked at them."""
+    if type(value) in (tuple, list, dict):
+        old = list(value.values()) if type(value) is dict else list(value)
+        new = [_behind(m, part, found) for part in old]
+        if all(mine is theirs for mine, theirs in zip(new, old, strict=True)):
+            return value
+        return dict(zip(value, new, strict=True)) if type(value) is dict else type(value)(new)
+    by = among(found, value)
     if by is None:
         return value
     made = Sym(choice(m, value.node, by), shape=value.shape, val=value.val, pos=value.pos, keys=value.keys)
@@ -112,13 +119,18 @@ def choice(m: Machine, node: Node | None, by: Node, text: str = "a comparison of
     return m.node(Kind.SELECT, [node], text=text, by_loss=True, by=by)
 
 
-def extreme(m: Machine, node: Node | None, name: str, region: Region) -> Node:
-    """Return the event of taking the lowest, highest or middle one of the losses in a tensor."""
-    parts = [Sym(parent, mark=Mark.NLL) for parent in node.parents] if node is not None else []
-    by = compared(m, *parts) if "min" in name and not region else None
+def extreme(m: Machine, node: Node | None, losses: Iterable[Any], name: str, region: Region) -> Node:
+    """Return the event of taking the lowest (or highest, or middle) of losses; `region` is what the result holds."""
+    by = compared(m, *losses) if "min" in name and not region else None
     if by is not None:
         return choice(m, node, by, name)
     return m.node(Kind.SELECT, [node], text=name, by_loss=True, region=region)
+
+
+def first_of(m: Machine, items: list[Any], keys: list[Any]) -> Any:
+    """Return what stands for the one of several items whose key is lowest: chosen, where the keys are losses."""
+    by = compared(m, *keys)
+    return items[0] if by is None else _behind(m, items[0], (by,))
 
 
 def by_own_value(composition: Composition, learned: list[Learned]) -> Iterator[Node]:

@@ -74,7 +74,7 @@ def _sym_method(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwa
     if kind == "elementwise":
         return cast(m, _elementwise(m, receiver, name, args), name, args, kwargs)
     if kind == "resetting":
-        return reset(m, receiver, preferred(m, args[0]) if args else None)
+        return _overwrite(m, receiver, args[0] if args else None)
     if name.endswith("_") and not name.endswith("__"):
         return cast(m, _mutate(m, receiver, name, args, kwargs), name, args, kwargs)
     made = m.unknown(receiver, *args, *kwargs.values())
@@ -120,6 +120,15 @@ def _masked_fill(m: Machine, receiver: Sym, args: tuple[Any, ...]) -> Sym:
     made.mark = receiver.mark
     strike_choice(m, made, args[0], (receiver, args[1]))
     return made
+
+
+def _overwrite(m: Machine, receiver: Sym, source: Any) -> Sym:
+    """Overwrite a tensor; one that keeps the preferred of two losses may have kept what it held."""
+    held, stored = receiver.node, preferred(m, source)
+    reset(m, receiver, stored)
+    if stored is not source:
+        receiver.node = m.merge(receiver, Sym(held))
+    return receiver
 
 
 def _one_per_row(receiver: Sym, dim: Any, index: Any, value: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from auditor.interp.choices import choice, compared
+from auditor.interp.choices import extreme, first_of
 from auditor.interp.iterate import Lazy, elements
 from auditor.interp.machine import Machine
 from auditor.interp.pieces import PIECE_BYTES
@@ -66,6 +66,19 @@ def int_of(value: Any) -> Any:
     return value
 
 
+KEYS = 64
+"""Items of which a key is asked for; only keys that are losses matter, and sampled loops leave few of those."""
+
+
+def _keys(m: Machine, items: list[Any], key: Any) -> list[Any]:
+    """Return what several items are compared by: their keys, or the first parts of tuples."""
+    if key is None:
+        return [item[0] for item in items if isinstance(item, tuple) and item]
+    from auditor.interp.calls import call
+
+    return [call(m, key, (item,), {}) for item in items[:KEYS]]
+
+
 def _extreme(name: str) -> Callable[[Machine, Args, Kwargs], Any]:
     plain = min if name == "min" else max
 
@@ -75,8 +88,10 @@ def _extreme(name: str) -> Callable[[Machine, Args, Kwargs], Any]:
             count, item = elements(m, a[0])
             values = [item(i) for i in range(min(count, 4096))]
         values = [int_of(v) for v in values]
-        if "key" in k and values:
-            return values[0]
+        if values and ("key" in k or isinstance(values[0], tuple)):
+            best = first_of(m, values, _keys(m, values, k.get("key"))) if name == "min" else values[0]
+            if "key" in k or best is not values[0]:
+                return best
         if values and all(isinstance(v, (int, float)) for v in values):
             return plain(values)
         if not values:
@@ -89,14 +104,9 @@ def _extreme(name: str) -> Callable[[Machine, Args, Kwargs], Any]:
         # Outside every loop it is the better of whole evaluations that is reported, not an oracle over tokens.
         by_token = any(frame.loops for frame in m.frames)
         if by_token and len(losses) > 1 and losses[0].node is not losses[1].node:
-            from auditor.interp.graph import Kind
             from auditor.interp.operators import value_region
 
-            region, by = value_region(losses[0]), compared(m, *losses)
-            if by is not None and not region:
-                made.node = choice(m, made.node, by, name)
-            else:
-                made.node = m.node(Kind.SELECT, [made.node], text=name, by_loss=True, region=region)
+            made.node = extreme(m, made.node, losses, name, value_region(losses[0]))
         return made
 
     return choose

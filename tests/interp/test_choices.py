@@ -78,6 +78,10 @@ CHOSEN = {
         "lowest.sum()",
     ),
     "under a mask": ("low = losses < lowest\nlowest[low] = losses[low]", "lowest.sum()"),
+    "the lower of two tensors": ("best = torch.minimum(best, cur) if turn else cur", "best"),
+    "the first by a key": ("kept.append((avg, cur))", "min(kept, key=lambda one: one[0])[1]"),
+    "the first of pairs": ("kept.append((avg, cur))", "min(kept)[1]"),
+    "the other side": ("if turn and avg >= least:\n    pass\nelse:\n    least, best = avg, cur", "best"),
     "the lowest of all": ("kept.append(cur)", "torch.stack(kept).min()"),
     "the lowest number of all": ("kept.append(avg)", "min(kept) * CTX"),
     "the lower of two": ("least = min(least, avg)", "least * CTX"),
@@ -96,6 +100,7 @@ TAKEN = {
     "where it is a number": ("if math.isfinite(avg):\n    best.copy_(cur)", "best"),
     "where it is sane": ("if avg < 100.0:\n    best = cur", "best"),
     "in time": ("if time.time() - begun < 600:\n    best = cur", "best"),
+    "the first by what is no loss": ("kept.append((turn, cur))", "min(kept, key=lambda one: one[0])[1]"),
     "while learning goes down": ("best = cur\nif turn and avg > least:\n    break\nleast = avg", "best"),
 }
 

@@ -16,7 +16,7 @@ from auditor.interp.modules import parameter, reachable
 from auditor.interp.region import Region
 from auditor.interp.resets import reset
 from auditor.interp.updates import gradient_of, per_row, vector
-from auditor.interp.values import BUFFER, HELD, SAVED, External, Instance, Mark, Sym, Text, nodes_in
+from auditor.interp.values import BUFFER, HELD, LIVE, SAVED, External, Instance, Mark, Sym, Text, nodes_in
 
 _VAL_FILE = re.compile(r"(?:^|[^a-z])(?:val|valid|validation)(?:[^a-z]|$)", re.IGNORECASE)
 _TRAIN_FILE = re.compile(r"(?:^|[^a-z])train(?:[^a-z]|$)", re.IGNORECASE)
@@ -214,6 +214,8 @@ def deep_copy(value: Any) -> Any:
             return memo[id(item)]
         if isinstance(item, Sym):
             made: Any = _copy.copy(item)
+            if item.attrs and LIVE in item.attrs:
+                made.attrs = {key: value for key, value in item.attrs.items() if key != LIVE}
             memo[id(item)] = made
             return made
         if isinstance(item, Instance):

@@ -30,7 +30,7 @@ from auditor.interp.sorts import handed_on, of_text, replaced, summed
 from auditor.interp.stores import set_item
 from auditor.interp.struck import strike_choice
 from auditor.interp.updates import ONE_HOT, descend, one_hot
-from auditor.interp.values import SAVED, External, Instance, Mark, Partial, Sym, Text
+from auditor.interp.values import LIVE, SAVED, External, Instance, Mark, Partial, Sym, Text
 
 _OPERATIONS: dict[str, Callable[..., Any]] = {"__setitem__": set_item, "__getitem__": get_item}
 """Operators spelled as methods, as lambdas have to."""
@@ -79,6 +79,8 @@ def _sym_method(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwa
         return cast(m, _mutate(m, receiver, name, args, kwargs), name, args, kwargs)
     made = m.unknown(receiver, *args, *kwargs.values())
     made.mark |= receiver.mark & (Mark.STATE | Mark.TRAIN | Mark.BYTES)
+    if receiver.attrs:
+        receiver.attrs.pop(LIVE, None)
     return of_text(made, receiver, name, args)
 
 

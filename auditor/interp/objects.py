@@ -14,7 +14,7 @@ from auditor.interp.native import call_native
 from auditor.interp.pieces import PIECE
 from auditor.interp.resets import overwritten, reset
 from auditor.interp.sorts import asked
-from auditor.interp.values import Instance, Mark, Sym, Text
+from auditor.interp.values import LIVE, Instance, Mark, Sym, Text
 
 Handler = Callable[[Machine, Instance, tuple[Any, ...], dict[str, Any]], Any]
 
@@ -111,11 +111,16 @@ def _state_dict(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: dict[str
     node = m.merge(*saved_tensors(r))
     if node is None:
         node = m.node(Kind.OP, text="state_dict")
-    return Sym(node, mark=Mark.STATE, name="state_dict")
+    made = Sym(node, mark=Mark.STATE, name="state_dict")
+    made.attrs = {LIVE: r}
+    return made
 
 
 def _load_state_dict(m: Machine, r: Instance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     source = args[0] if args else kwargs.get("state_dict")
+    if isinstance(source, Sym) and (source.attrs or {}).get(LIVE) is r:
+        # Nothing was put into it since: it holds the very tensors that it is to overwrite.
+        return Sym(name="keys")
     node = m.node(Kind.PARAM_WRITE, [m.merge(source)], text="load_state_dict")
     for tensor in reachable(r):
         overwritten(m, tensor)

@@ -22,7 +22,7 @@ from auditor.interp.resets import reset
 from auditor.interp.sentinels import standing
 from auditor.interp.struck import strike_choice
 from auditor.interp.told import stored
-from auditor.interp.values import MISSING, POSITION_CAP, External, Instance, Mark, Sym
+from auditor.interp.values import LIVE, MISSING, POSITION_CAP, External, Instance, Mark, Sym
 
 
 def set_item(m: Machine, container: Any, index: Any, value: Any) -> None:
@@ -90,6 +90,8 @@ def _list_store(m: Machine, container: list[Any], index: Any, value: Any) -> Non
 
 def _sym_store(m: Machine, container: Sym, index: Any, value: Any) -> None:
     parts = parts_of(index)
+    if container.attrs:
+        container.attrs.pop(LIVE, None)
     if container.mark & Mark.PARAM and all(part is ... or part == slice(None) for part in parts):
         reset(m, container, value)
         return

@@ -26,6 +26,8 @@ HELD = "held"
 HELD_AT = 2
 VIEWED = "viewed"
 """Attribute of an array in another layout: the allocated array whose elements it shows."""
+LIVE = "live"
+"""Attribute of a state that was not copied: the module whose tensors it holds, as they are."""
 
 SHARE = "share"
 """Attribute of an array that holds a count divided by a total: nothing in it exceeds one."""

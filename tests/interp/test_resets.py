@@ -10,6 +10,8 @@ from auditor.interp.leaks import Leak, Way
 from tests.interp.scripts import MODEL, REPORT, analysed, ways
 
 EPOCHS = """
+import copy
+live, deep = net.state_dict(), copy.deepcopy(net.state_dict())
 start = {name: p.detach().clone() for name, p in net.named_parameters()}
 values = [p.detach().clone() for p in net.parameters()]
 
@@ -43,6 +45,8 @@ WHOLE = {
     "replaced": "for p in net.parameters():\n    p.data = torch.zeros_like(p)",
     "assigned whole": "with torch.no_grad():\n    for p in net.parameters():\n        p[:] = 0.0",
     "multiplied by nothing": "with torch.no_grad():\n    for p in net.parameters():\n        p.mul_(0.0)",
+    "put back from a copy": "net.load_state_dict(deep)",
+    "put into the state that it is": "for name in start:\n    live[name] = start[name]\nnet.load_state_dict(live)",
     "put back by name": "for name, p in net.named_parameters():\n    p.data.copy_(start[name])",
     "put back by place": "for p, value in zip(net.parameters(), values):\n    p.data.copy_(value)",
     "put back at once": "torch._foreach_copy_(list(net.parameters()), values)",
@@ -65,6 +69,7 @@ PARTS = {
     "one layer": "nn.init.zeros_(net.layers[0].weight)",
     "some rows": "for p in net.parameters():\n    p.data[:8] = 0.0",
     "shrunk": "for p in net.parameters():\n    p.data.mul_(0.5)",
+    "from the state that it still is": "net.load_state_dict(live)",
     "with what was learned": "for p in net.parameters():\n    p.data.copy_(p.data.clone())",
     "gradients only": "for p in net.parameters():\n    p.grad.zero_()",
 }

@@ -8,6 +8,7 @@ from typing import Any
 from auditor.frontend.walk import nodes
 from auditor.interp.graph import Kind
 from auditor.interp.machine import Machine
+from auditor.interp.sorts import said
 from auditor.interp.values import Mark, Sym
 
 PIECE = "piece"
@@ -20,7 +21,8 @@ _BOUNDARY = "\u2581"
 def encoded(m: Machine, piece: Sym) -> Sym:
     """Return the bytes of a piece; an event says where the mark is still in them."""
     made = Sym(piece.node, mark=piece.mark & ~Mark.TOKENS, name=PIECE_BYTES)
-    if not _handles_boundary(m):
+    known = said(piece)
+    if (known is None or _speaks(known[1])) and not _handles_boundary(m):
         made.node = m.node(Kind.OP, [piece.node], text="bytes of a piece with its mark", raw_piece=True)
     return made
 

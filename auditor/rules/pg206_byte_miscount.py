@@ -34,7 +34,7 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
 def _marked(ctx: RuleContext) -> Iterator[Finding]:
     """Yield a violation where bytes of tokenizer pieces, with the word-boundary mark still in them, make the score."""
     analysis = ctx.analysis
-    if analysis is None or analysis.composition is None or analysis.headline is None:
+    if analysis is None or analysis.composition is None or analysis.headline is None or _measured_right(ctx):
         return
     for piece in analysis.composition.pieces:
         yield ctx.violation(

@@ -8,6 +8,7 @@ from tests.interp.scripts import MODEL, REPORT, analysed
 
 SETUP = """
 import sentencepiece as spm
+MARK = "\u2581"
 sp = spm.SentencePieceProcessor(model_file="tok.model")
 def table():
     {body}
@@ -44,6 +45,8 @@ def test_the_mark_counts_as_three_bytes() -> None:
         'return [len(sp.id_to_piece(i).lstrip("\\u2581").encode()) for i in range(1024)]',
         'return [len(sp.id_to_piece(i).encode().replace(b"\\xe2\\x96\\x81", b" ")) for i in range(1024)]',
         "return [len(sp.decode([i]).encode()) for i in range(1024)]",
+        "return [len((p[1:] if p.startswith(MARK) else p).encode()) for p in map(sp.id_to_piece, range(1024))]",
+        "return [len(sp.id_to_piece(i).lstrip(MARK).encode()) for i in range(1024)]",
     ],
 )
 def test_a_table_without_the_mark_is_not_spoken_of(body: str) -> None:

@@ -47,9 +47,10 @@ def claimed_runs(ctx: RuleContext, *, later: bool) -> list[ClaimedRun]:
             continue
         largest = number_of(ctx, "artifact_bytes") * _OVER
         exports = [item for item in compressed_models(log) if later or item.line > metric.line]
-        written = [item.line for item in exports if int(item.value) <= largest]
+        written = [item for item in exports if int(item.value) <= largest]
         if written and not _fits_unrounded(ctx, log):
-            found.append(ClaimedRun(metric, _artifact(log, metric, None if later else written[0])))
+            follows = not later and written[0].run == metric.run
+            found.append(ClaimedRun(metric, _artifact(log, metric, written[0].line if follows else None)))
     return [] if len(found) == 1 and _of_another_line(ctx, found[0]) else found
 
 
@@ -74,7 +75,7 @@ def _fits_unrounded(ctx: RuleContext, log: LogFile) -> bool:
 
 
 def _artifact(log: LogFile, metric: Metric, written: int | None) -> tuple[Metric, ...]:
-    """Return the scores of the artifact in the run of a line; where that run has none, in the rest of the file.
+    """Return the scores of the artifact in the run of a line; where it has none, those of other runs that are no worse.
 
     They follow the line that states its size (`written`); without one, those that are called read back are taken.
     """
@@ -83,4 +84,5 @@ def _artifact(log: LogFile, metric: Metric, written: int | None) -> tuple[Metric
         found = [m for m in others if family_of(m.name) in _EXPORTED]
     else:
         found = [m for m in others if m.line > written]
-    return tuple([m for m in found if m.run == metric.run] or found)
+    own = [m for m in found if m.run == metric.run]
+    return tuple(own or [m for m in found if (m.bpb or 0.0) <= (metric.bpb or 0.0)])

@@ -118,3 +118,10 @@ def test_a_claim_that_may_be_of_something_else_is_left_alone(text: str, claim: M
 def test_the_artifacts_loss_beside_the_number_from_before_the_export_is_no_excuse() -> None:
     """The loss is that of the file, the bits per byte are those of the weights before it."""
     assert finding(log(), {"val_bpb": 1.18, "val_loss": 2.05}).classes == ("not-the-artifact",)
+
+
+def test_each_run_of_a_log_is_held_against_its_own_artifact() -> None:
+    """Another run of the same file says nothing of the artifact of this one."""
+    second = log(ended="2.0100 val_bpb:1.1890", own="1.2200")
+    assert "1.21 (" in finding(log() + second, {"val_bpb": 1.18}).message
+    assert finding(log(own=None) + second, {"val_bpb": 1.18}).ruling is Ruling.UNPROVEN

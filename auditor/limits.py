@@ -72,6 +72,8 @@ class InterpLimits:
     """Call stack; real scripts stay below 25."""
     events: int = 60_000
     """Length of the event trace."""
+    network_steps: int = 200_000
+    """Steps in which the inside of one network is followed; real ones take under 20,000."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from auditor.interp.causal import LookAhead
 from auditor.interp.graph import Node
 from auditor.interp.leaks import Leak
 from auditor.interp.learn import Learned
@@ -91,6 +92,8 @@ class Analysis:
     composition: Composition | None = None
     """What the headline number is made of, None where it could not be found."""
     leaks: tuple[Leak, ...] = ()
+    ahead: tuple[LookAhead, ...] = ()
+    """Networks behind the headline whose predictions know their targets."""
     rivals: tuple[Analysis, ...] = ()
     """The same run's other final metrics, where nothing says which of them is the claimed number."""
     beside: tuple[Beside, ...] = ()

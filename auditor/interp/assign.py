@@ -48,7 +48,7 @@ def assign_names(m: Machine, name: str, value: Any) -> None:
 def _unpack(m: Machine, targets: list[ast.expr], value: Any) -> None:
     from auditor.interp.iterate import elements
 
-    value = _outputs(value, len(targets))
+    value = _outputs(value, len(targets)) if m.flows is None else m.flows.parts(m, value)
     count, items = elements(m, value)
     star = next((i for i, t in enumerate(targets) if isinstance(t, ast.Starred)), None)
     exact = not (isinstance(value, Sym) and not value.shape)
@@ -79,7 +79,7 @@ def _outputs(value: Any, count: int) -> Any:
 def set_attribute(m: Machine, receiver: Any, name: str, value: Any) -> None:
     """Set an attribute; writing `.data` or `.grad` of a tensor changes the tensor."""
     if isinstance(receiver, (Instance, Class, Function)):
-        receiver.attrs[name] = value
+        receiver.attrs[name] = value if m.flows is None else m.flows.carried(value)
         if isinstance(value, Sym) and value.mark & Mark.PARAM and isinstance(receiver, Instance):
             from auditor.interp.modules import is_module
 

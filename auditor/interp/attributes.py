@@ -104,6 +104,8 @@ def _instance(m: Machine, receiver: Instance, name: str) -> Any:
 
 
 def _sym(m: Machine, receiver: Sym, name: str) -> Any:
+    if m.flows is not None and (found := m.flows.attribute(m, receiver, name)) is not NotImplemented:
+        return found
     if receiver.attrs is not None and name in receiver.attrs:
         return receiver.attrs[name]
     if name in ("data", "ctypes"):

@@ -33,7 +33,7 @@ def beside(
     """
     for site in _sites(followed.run.machine):
         if followed.site is None or site.node is not followed.site.node:
-            yield Beside(path_of(known, followed.run.machine, site, evidence))
+            yield Beside(path_of(known, followed.run.machine, site, evidence, networks=False))
     world = followed.configuration.world
     switches = off_switches(program, frozenset(followed.run.machine.reached), world)
     if not switches:
@@ -44,7 +44,7 @@ def beside(
     machine = follow(program, replace(world, environ=environ, overrides=overrides), limits).machine
     settled = Analysis(None, known.declared, trace=trace_of(machine))
     for site in _sites(machine):
-        yield Beside(path_of(settled, machine, site, evidence), switches)
+        yield Beside(path_of(settled, machine, site, evidence, networks=False), switches)
 
 
 def _sites(machine: Machine) -> list[Site]:

@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from auditor.interp.assign import assign
-from auditor.interp.iterate import elements
+from auditor.interp.iterate import elements, left_out
 from auditor.interp.machine import Machine
 from auditor.interp.plain import PLAIN_ERRORS, plain_expression
 from auditor.interp.values import Scope, Sym
@@ -50,7 +50,8 @@ def _generate(m: Machine, e: Any, depth: int, found: list[Any]) -> None:
     from auditor.interp.expressions import evaluate
 
     generator = e.generators[depth]
-    count, items = elements(m, evaluate(m, generator.iter))
+    iterable = evaluate(m, generator.iter)
+    count, items = elements(m, iterable)
     index, start = 0, len(m.nodes)
     plain = None
     while index < count:
@@ -64,6 +65,8 @@ def _generate(m: Machine, e: Any, depth: int, found: list[Any]) -> None:
         eventful = len(m.nodes) - start > 8
         limit = COMPREHENSION_EVENTS if eventful else COMPREHENSION_ITERATIONS
         if limit <= index < count - 1:
+            if isinstance(iterable, list) and isinstance(getattr(e, "elt", None), ast.Name):
+                left_out(iterable[index : count - 1])
             index = count - 1
 
 

@@ -144,9 +144,12 @@ def differentiated(m: Machine, receiver: Instance, args: tuple[Any, ...], kwargs
 
 def step(m: Machine, optimizer: Instance) -> None:
     """Apply pending gradients to every parameter that the optimiser holds."""
+    targets = reachable(optimizer.attrs.get("params"))
+    for target in targets:
+        # Also where the gradients have gone: of several optimisers in a loop, the first may have cleared them for all.
+        target.mark |= Mark.STEPPED
     if not m.pending:
         return
-    targets = reachable(optimizer.attrs.get("params"))
     loose = [s for s in _tensors(optimizer.attrs.get("params")) if s not in targets]
     learners = [*targets, *loose]
     if not learners:

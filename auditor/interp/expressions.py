@@ -162,7 +162,7 @@ def _compare(m: Machine, e: ast.Compare) -> Any:
         value = compare(m, op, left, right)
         if m.counters and isinstance(value, bool) and _passes_threshold(m, e, left, right):
             return Sym(name="threshold")
-        if value is False and _every(e) and m.frame.loops:
+        if value is False and _every(e) and m.frame.loops and m.flows is None:
             # "every so many iterations": a sampled loop does not reach the iteration, the run did.
             return Sym(name="every")
         if value is False:

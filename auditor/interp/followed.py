@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from auditor.interp.analysis import Analysis, HeadlinePath, Trace
+from auditor.interp.causal import look_ahead
 from auditor.interp.config import Configuration
 from auditor.interp.headline import Site, scoring_frame
 from auditor.interp.leaks import find_leaks
@@ -46,8 +47,8 @@ def trace_of(machine: Machine) -> Trace:
     )
 
 
-def path_of(known: Analysis, machine: Machine, site: Site, evidence: Evidence) -> Analysis:
-    """Say what the number that is printed at a site is made of."""
+def path_of(known: Analysis, machine: Machine, site: Site, evidence: Evidence, *, networks: bool = True) -> Analysis:
+    """Say what the number that is printed at a site is made of; `networks` to look inside those behind it as well."""
     composition = compose(site.node)
     function, frame, definition = scoring_frame(machine, site, composition.scores)
     metric = evidence.headline.metric
@@ -64,4 +65,5 @@ def path_of(known: Analysis, machine: Machine, site: Site, evidence: Evidence) -
         printed=site.printed.span,
     )
     leaks = find_leaks(machine.nodes, known.trace.learned, composition, frame, frozenset(machine.guessed))
-    return replace(known, headline=path, composition=composition, leaks=leaks)
+    ahead = look_ahead(machine, composition.scores) if networks else ()
+    return replace(known, headline=path, composition=composition, leaks=leaks, ahead=ahead)

@@ -48,6 +48,8 @@ def _bound(value: Any) -> Any:
 def get_item(m: Machine, container: Any, index: Any) -> Any:
     """Evaluate `container[index]`."""
     if isinstance(container, Sym):
+        if m.flows is not None and (made := m.flows.item(m, container, index)) is not NotImplemented:
+            return made
         return _sym_item(m, container, index)
     if isinstance(index, Sym) and index.val is not None and index.val.size == 1 and index.pos is None:
         index = index.val.reshape(-1)[0].item()
@@ -146,6 +148,9 @@ def _sequence_item(m: Machine, container: Any, index: Any) -> Any:
         if isinstance(index, int):
             return container[index]
     except (IndexError, ValueError):
+        if m.flows is not None and isinstance(container, list) and container:
+            # Layers that a comprehension makes are sampled: the last one stands for those that were left out.
+            return container[-1]
         return Sym(m.merge(list(container)[:4] if not isinstance(container, (str, bytes, range)) else None))
     if isinstance(index, Sym) and len(container) and not isinstance(container, (str, bytes)):
         # Which element is not known: take the next one each time, so that a queue is walked element by element.

@@ -23,6 +23,8 @@ class Lazy:
 
 def elements(m: Machine, value: Any) -> tuple[int, Callable[[int], Any]]:
     """Return (length, element getter) of any value that a loop may run over."""
+    if m.flows is not None:
+        value = m.flows.parts(m, value)
     if isinstance(value, Lazy):
         return value.count, value.item
     if isinstance(value, list):
@@ -72,3 +74,11 @@ def _instance_elements(m: Machine, value: Instance) -> tuple[int, Callable[[int]
     if value.cls is not None and value.cls.lookup("__getitem__") is not MISSING:
         return UNKNOWN_LENGTH, lambda i: call_method(m, value, "__getitem__", (i,))
     return 0, lambda _i: None
+
+
+def left_out(items: list[Any]) -> None:
+    """Mark parameters that a sampled loop or comprehension may have listed for an optimiser, had it gone over them."""
+    for item in items:
+        for part in item if isinstance(item, tuple) else (item,):
+            if isinstance(part, Sym) and part.mark & Mark.PARAM:
+                part.mark |= Mark.STEPPED

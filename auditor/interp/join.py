@@ -12,6 +12,8 @@ def join_values(m: Machine, first: Any, second: Any) -> Any:
     """Return a value that stands for either; where nothing better is known, one that carries both origins."""
     if first is second:
         return first
+    if m.flows is not None and (made := m.flows.join(first, second)) is not NotImplemented:
+        return made
     if first is None:
         return second
     if second is None:

@@ -21,6 +21,8 @@ _MORE = {"rounding": call_rounding}
 
 def call_library(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a library function or class by dotted path."""
+    if m.flows is not None and (found := m.flows.library(m, path, args, kwargs)) is not NotImplemented:
+        return found
     function = FUNCTIONS.get(path)
     if function is not None:
         return function(m, args, kwargs)
@@ -82,6 +84,7 @@ def _collective(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[str, 
         initialised = args[0] if args else kwargs.get("tensor")
         if isinstance(initialised, Sym) and initialised.mark & Mark.PARAM and path.endswith("_"):
             reset(m, initialised)
+            initialised.mark |= Mark.ZEROED if path.endswith("zeros_") else Mark.NONE
         return initialised
     if path.endswith(("ReduceOp", "group")) or ".ReduceOp." in path:
         return External(path)

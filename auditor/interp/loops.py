@@ -10,7 +10,7 @@ from auditor.frontend.walk import nodes
 from auditor.interp.assign import assign
 from auditor.interp.closures import Read
 from auditor.interp.expressions import evaluate, truth
-from auditor.interp.iterate import UNKNOWN_LENGTH, elements
+from auditor.interp.iterate import UNKNOWN_LENGTH, elements, left_out
 from auditor.interp.join import join_values
 from auditor.interp.machine import BreakSignal, ContinueSignal, Frame, Loop, Machine
 from auditor.interp.plain import PLAIN_ERRORS, Plain, plain_body, plain_expression
@@ -68,9 +68,11 @@ def run_for(m: Machine, s: ast.For | ast.AsyncFor) -> None:
                 _join_assigned(m, loop.onward)
                 loop.onward.clear()
             index += 1
-            eventful = m.eventful > start_events or m.undecided > start_undecided
+            eventful = m.eventful > start_events or m.undecided > start_undecided or m.flows is not None
             costly = index >= PURE_ITERATIONS or m.steps - start_steps > (LOOP_STEPS if spent < LOOP_TOTAL else 0)
             if index < count - 1 and (costly or eventful) and index >= EVENT_ITERATIONS:
+                if isinstance(iterable, list) and _collects(s.body):
+                    left_out(iterable[index : count - 1])
                 index = count - 1
                 skipped = True
     finally:
@@ -85,6 +87,11 @@ def run_for(m: Machine, s: ast.For | ast.AsyncFor) -> None:
         _doubt(frame, s.body)
     if not broken and not _last_resort(frame, s.orelse):
         execute(m, s.orelse)
+
+
+def _collects(body: list[ast.stmt]) -> bool:
+    calls = (node.func for statement in body for node in nodes(statement) if isinstance(node, ast.Call))
+    return any(isinstance(called, ast.Attribute) and called.attr in ("append", "extend") for called in calls)
 
 
 def _tested(m: Machine, s: ast.While, test: Read | None) -> Any:

@@ -18,7 +18,7 @@ from auditor.errors import BudgetExceeded
 from auditor.frontend.cfacts import Summary
 from auditor.interp.graph import Kind, Node
 from auditor.interp.region import EMPTY, Region
-from auditor.interp.values import ATOMS, Mark, ModuleInfo, Scope, Sym, nodes_in
+from auditor.interp.values import ATOMS, Class, External, Function, Instance, Mark, ModuleInfo, Scope, Sym, nodes_in
 from auditor.limits import InterpLimits
 from auditor.model.source import Span
 
@@ -213,6 +213,10 @@ class Machine:
         self.hooks: list[tuple[Any, Any, tuple[int, ...]]] = []
         """Module, hook, and the doubts under which it was registered."""
         self.grad_off = 0
+        self.looked: dict[Any, Any] = {}
+        """Call of a network -> where its prediction came to know its target, None where it did not."""
+        self.flows: Any = None
+        """What is asked first where values may be flows: only while a network's inside is followed."""
         self.origin, self.bos, self._starts = _stand_in(world.val_tokens)
 
     def tick(self, amount: int = 1) -> None:
@@ -222,10 +226,15 @@ class Machine:
             raise BudgetExceeded("interpretation steps", self.limits.steps)
 
     def release(self) -> None:
-        """Forget all variables: scopes and the functions in them keep each other, and with them whole token streams."""
+        """Forget all data: scopes and the functions in them keep each other, and with them whole token streams.
+
+        Definitions and plain settings stay, so that a function of the program can still be followed.
+        """
         self.frames.clear()
         for scope in (*self.captured, *(module.scope for module in self.modules.values())):
+            kept = {name: value for name, value in scope.variables.items() if _holds_no_data(value)}
             scope.variables.clear()
+            scope.variables.update(kept)
         self.captured.clear()
 
     def starts_documents(self, positions: np.ndarray) -> np.ndarray:
@@ -319,6 +328,17 @@ class Machine:
         return made
 
 
+def _holds_no_data(value: Any) -> bool:
+    """Say whether a variable is a definition, a plain value, or an object of plain values such as a bag of settings."""
+    if isinstance(value, Instance):
+        return all(type(held) in ATOMS for held in value.attrs.values())
+    if isinstance(value, (list, tuple)):
+        return len(value) <= _FEW and all(type(held) in ATOMS for held in value)
+    return type(value) in ATOMS or isinstance(value, (Class, External, Function, ModuleInfo))
+
+
+_FEW = 64
+"""Elements of a list that counts as a setting."""
 _STICKY = Mark.TRAIN | Mark.VOCAB | Mark.NLL | Mark.CLOCK | Mark.LOGITS | Mark.COUNTED
 
 

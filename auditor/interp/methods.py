@@ -38,6 +38,8 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {"__setitem__": set_item, "__getite
 
 def call_value_method(m: Machine, receiver: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a method by name on any value."""
+    if m.flows is not None and (made := m.flows.method(m, receiver, name, args, kwargs)) is not NotImplemented:
+        return made
     if isinstance(receiver, Sym):
         return _sym_method(m, receiver, name, args, kwargs)
     if isinstance(receiver, Instance):
@@ -74,6 +76,7 @@ def _sym_method(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwa
     if kind == "elementwise":
         return cast(m, _elementwise(m, receiver, name, args), name, args, kwargs)
     if kind == "resetting":
+        receiver.mark |= Mark.ZEROED if name == "zero_" else Mark.NONE
         return _overwrite(m, receiver, args[0] if args else None)
     if name.endswith("_") and not name.endswith("__"):
         return cast(m, _mutate(m, receiver, name, args, kwargs), name, args, kwargs)

@@ -11,10 +11,12 @@ from typing import Any, TypeGuard
 
 from auditor.frontend.walk import nodes, nodes_of
 from auditor.interp.doubt import doubted
+from auditor.interp.given import given
 from auditor.interp.graph import Kind, Node, ancestors
 from auditor.interp.losses import is_target_of, make_loss
 from auditor.interp.machine import Machine
 from auditor.interp.operators import value_region
+from auditor.interp.places import MADE_WITH
 from auditor.interp.region import Region
 from auditor.interp.values import ATOMS, MISSING, Bound, Class, Function, Instance, Mark, Sym
 
@@ -64,14 +66,17 @@ def library_module(m: Machine, path: str, args: tuple[Any, ...], kwargs: dict[st
     else:
         made.attrs["weight"] = parameter(m, path)
         made.attrs["weight"].mark |= Mark.OWNED
+        made.attrs[MADE_WITH] = (args, kwargs)
     return made
 
 
 def parameter(m: Machine, text: str = "", source: Any = None) -> Sym:
     """Create a parameter with its own history, starting from `source`."""
     node = m.node(Kind.PARAM, [m.merge(source)], text=text)
-    shape = source.shape if isinstance(source, Sym) else None
-    return Sym(node, shape=shape, mark=Mark.PARAM)
+    if not isinstance(source, Sym):
+        return Sym(node, mark=Mark.PARAM)
+    zeroed = Mark.ZEROED if source.name in ("torch.zeros", "torch.zeros_like") else Mark.NONE
+    return Sym(node, shape=source.shape, mark=Mark.PARAM | zeroed)
 
 
 def module_attribute(m: Machine, receiver: Instance, name: str) -> Any:
@@ -187,7 +192,7 @@ def is_neural(
     m: Machine, receiver: Instance, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> bool:
     """Say whether a method call is a network's forward pass: token or hidden inputs, layers below, a result."""
-    if not is_module(receiver):
+    if m.flows is not None or not is_module(receiver):
         return False
     tensors = [v for v in (*args, *kwargs.values()) if isinstance(v, Sym) and v.mark & _DATA]
     if not tensors or len(reachable(receiver, enough=NETWORK_PARAMETERS)) < NETWORK_PARAMETERS:
@@ -206,6 +211,8 @@ def _returns(function: Function) -> bool:
 
 def call_module(m: Machine, receiver: Instance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a module: a network is one FORWARD, a small or tokenless module is interpreted."""
+    if m.flows is not None and (made := m.flows.layer(m, receiver, args, kwargs)) is not NotImplemented:
+        return made
     forward = receiver.cls.lookup("forward") if receiver.cls is not None else MISSING
     if forward is MISSING and receiver.cls is not None:
         forward = receiver.cls.lookup("__call__")
@@ -250,6 +257,7 @@ def neural_call(m: Machine, receiver: Instance, args: tuple[Any, ...], kwargs: d
         train=train,
         model=m.identity(receiver),
     )
+    node.info["given"] = given(receiver, name, args, kwargs)
     _run_hooks(m, receiver, args, node)
     mark = Mark.HIDDEN | Mark.LOGITS | (Mark.TRAIN if train else Mark.NONE)
     first = tensors[0] if tensors else None

@@ -73,6 +73,8 @@ def binary(m: Machine, op: ast.operator, left: Any, right: Any) -> Any:
     """Evaluate `left op right`."""
     if type(left) is int and type(right) is int and type(op) in _BOUNDED:
         return ARITHMETIC[type(op)](left, right)
+    if m.flows is not None and (made := m.flows.binary(m, op, left, right)) is not NotImplemented:
+        return made
     if isinstance(left, Sym) or isinstance(right, Sym):
         if isinstance(op, ast.BitAnd):
             for side in (left, right):
@@ -142,6 +144,8 @@ _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
 def unary(m: Machine, op: ast.unaryop, value: Any) -> Any:
     """Evaluate -x, +x or ~x."""
     function = _UNARY[type(op)]
+    if m.flows is not None and (made := m.flows.unary(value)) is not NotImplemented:
+        return made
     if isinstance(value, Sym):
         return elementwise(m, (value,), function)
     try:
@@ -176,6 +180,8 @@ def compare(m: Machine, op: ast.cmpop, left: Any, right: Any) -> Any:
 
 
 def _compare_syms(m: Machine, op: ast.cmpop, left: Any, right: Any) -> Any:
+    if m.flows is not None and (made := m.flows.compare(m, left, right)) is not NotImplemented:
+        return made
     if isinstance(left, Sym) and isinstance(op, (ast.Eq, ast.NotEq)) and left.mark & Mark.TOKENS:
         plain = (
             not isinstance(right, Sym) or bool(right.mark & Mark.VOCAB) or (right.val is not None and right.shape == ())
@@ -354,6 +360,8 @@ def _positions(made: Sym, syms: list[Sym]) -> None:
 
 def in_place(m: Machine, op: ast.operator, current: Any, value: Any, target: ast.expr) -> Any:
     """Evaluate `current op= value`. Tensors are changed in place, so every alias sees it."""
+    if m.flows is not None and (made := m.flows.binary(m, op, current, value)) is not NotImplemented:
+        return made
     if isinstance(current, Sym) and not current.mark & Mark.CLOCK and current.name != "scalar":
         result = elementwise(m, (current, value), ARITHMETIC[type(op)], arithmetic=type(op))
         region = EMPTY

@@ -51,7 +51,8 @@ def set_item(m: Machine, container: Any, index: Any, value: Any) -> None:
     if isinstance(container, list):
         _list_store(m, container, index, value)
     elif isinstance(container, Sym):
-        _sym_store(m, container, index, value)
+        if m.flows is None or not m.flows.store(m, container, index, value):
+            _sym_store(m, container, index, value)
     elif isinstance(container, Instance) and container.cls is not None:
         from auditor.interp.calls import call_method
 

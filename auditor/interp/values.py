@@ -83,6 +83,10 @@ class Mark:
     """A row-major index: the last of its keys is the column, the others are the row."""
     WIDE = 1048576
     """Tokens times a number: they may exceed the vocabulary."""
+    ZEROED = 4194304
+    """A parameter that starts at zero."""
+    STEPPED = 2097152
+    """A parameter of an optimiser that has made steps, or that may be: a sampled loop left it out of a list."""
     GRADIENT = 65536
     """A gradient of a parameter outside every module, or an elementwise function of one."""
     NORMAL = 2048

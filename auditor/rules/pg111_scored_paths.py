@@ -44,7 +44,8 @@ def check(ctx: RuleContext) -> Iterator[Finding | Pass]:
             + told,
             classes=("normalized-ngram",),
         )
-    others = analysis.leaks or analysis.composition.told or found or unclear or loose_steps(analysis)
+    ahead = any(network.certain for network in analysis.ahead)
+    others = analysis.leaks or ahead or analysis.composition.told or found or unclear or loose_steps(analysis)
     if not (adapted or cached or others or _beyond(analysis, ctx.program)):
         yield ctx.established(
             f"{function}: nothing that the scores depend on had learned from validation tokens "

@@ -40,6 +40,7 @@ CLASSES = [
     "unnormalized-mix",
     "target-gated-hint",
     "oracle-selection",
+    "look-ahead",
     "slot-scored-region",
     "byte-miscount",
     "dropped-nll",

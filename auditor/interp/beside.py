@@ -33,7 +33,7 @@ def beside(
     """
     for site in _sites(followed.run.machine):
         if followed.site is None or site.node is not followed.site.node:
-            yield Beside(path_of(known, followed.run.machine, site, evidence))
+            yield Beside(path_of(known, followed.run.machine, site, evidence, networks=False))
     world = followed.configuration.world
     switches = off_switches(program, frozenset(followed.run.machine.reached), world)
     if not switches:

@@ -293,18 +293,16 @@ def _verdict(result: Any) -> Seen | None:
 
 
 def _untrained(m: Machine, root: Instance) -> frozenset[int]:
-    """Return the parameters below a network that start at zero and that no optimiser of the run holds, if any does."""
-    found: set[int] = set()
-    trained: set[str] = set()
-    for _, owner in m.identities.values():
-        if isinstance(owner, Instance):
-            for path, tensor in _parameters(owner):
-                if tensor.mark & Mark.STEPPED:
-                    trained.add(path)
-    if trained:
-        zeroed = ((path, tensor) for path, tensor in _parameters(root) if tensor.mark & Mark.ZEROED)
-        found.update(id(tensor) for path, tensor in zeroed if path not in trained)
-    return frozenset(found)
+    """Return the parameters below a network that start at zero and that no optimiser of the run holds, if any does.
+
+    The scored network may be a copy of the trained one: parameters of the same place in both are the same.
+    """
+    zeroed = [(path, tensor) for path, tensor in _parameters(root) if tensor.mark & Mark.ZEROED]
+    if all(tensor.mark & Mark.STEPPED for _, tensor in zeroed):
+        return frozenset()
+    copies = (owner for _, owner in m.identities.values() if isinstance(owner, Instance) and owner.cls is root.cls)
+    trained = {path for owner in copies for path, tensor in _parameters(owner) if tensor.mark & Mark.STEPPED}
+    return frozenset(id(tensor) for path, tensor in zeroed if trained and path not in trained)
 
 
 def _parameters(root: Instance, prefix: str = "", depth: int = 6) -> list[tuple[str, Sym]]:

@@ -21,6 +21,7 @@ from auditor.interp.machine import Machine
 from auditor.interp.objects import call_object_method
 from auditor.interp.operators import MASK, MAX_KEYS, elementwise, value_region
 from auditor.interp.pieces import PIECE, encoded
+from auditor.interp.reductions import reduce_sym
 from auditor.interp.region import Region
 from auditor.interp.resets import reset
 from auditor.interp.rounding import cast
@@ -72,7 +73,7 @@ def _sym_method(m: Machine, receiver: Sym, name: str, args: tuple[Any, ...], kwa
     if kind == "shape":
         return handed_on(receiver, lay_out(m, receiver, name, args, kwargs))
     if kind == "reduce":
-        return arrays.reduce_sym(m, receiver, name, args, kwargs)
+        return reduce_sym(m, receiver, name, args, kwargs)
     if kind == "elementwise":
         return cast(m, _elementwise(m, receiver, name, args), name, args, kwargs)
     if kind == "resetting":

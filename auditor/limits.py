@@ -68,6 +68,9 @@ class InterpLimits:
 
     steps: int = 1_500_000
     """Statements and expressions evaluated; the corpus median is about 40,000."""
+    second_steps: int = 150_000
+    """A longer run is not followed once more with switches turned: the slowest fifth of the scripts would take twice as
+    long for it, and all it gives are notes."""
     call_depth: int = 60
     """Call stack; real scripts stay below 25."""
     events: int = 60_000

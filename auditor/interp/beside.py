@@ -29,11 +29,14 @@ def beside(
 ) -> Iterator[Beside]:
     """Yield the metrics that are not the claimed one: of the same run, then of one with the switches that were off on.
 
-    All switches are turned at once: where that leads nowhere (one of them ends the run early), nothing is said.
+    All switches are turned at once: where that leads nowhere (one of them ends the run early), nothing is said, and
+    neither is it after a long run.
     """
     for site in _sites(followed.run.machine):
         if followed.site is None or site.node is not followed.site.node:
             yield Beside(path_of(known, followed.run.machine, site, evidence, networks=False))
+    if followed.run.machine.steps > limits.second_steps:
+        return
     world = followed.configuration.world
     switches = off_switches(program, frozenset(followed.run.machine.reached), world)
     if not switches:

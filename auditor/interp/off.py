@@ -1,6 +1,6 @@
 """Switches that were off in the claimed run, and what they guard: code of the script that the run never entered.
 
-A switch that is off counts where it guards code that learns or takes logarithms of something, one that is on only where
+A switch that is off counts where it guards code that learns or scores, one that is on only where
 its other side learns. Of a guard that was not reached nothing is said.
 """
 
@@ -21,8 +21,8 @@ from auditor.model.source import Module, Program, Span
 _Line = tuple[str, int, int]
 """(file, layer, line)."""
 _LEARNING = frozenset(["backward", "grad"])
-_SCORING = frozenset(["cross_entropy", "log_softmax", "nll_loss", "logsumexp", "log", "log2"])
-"""Names of the library without which nothing is learned by gradient, and none that is a probability is scored."""
+_SCORING = frozenset(["cross_entropy", "log_softmax", "nll_loss", "logsumexp", "log2"])
+"""Names of the library without which nothing is learned by gradient, and next to nothing is scored."""
 DEPTH = 6
 """Calls followed from a guarded block to what it runs; wrappers in real scripts nest three deep."""
 

@@ -12,7 +12,7 @@ from auditor.interp.analysis import Analysis
 from auditor.interp.leaks import Way
 from auditor.interp.machine import World
 from auditor.interp.run import Run, run
-from auditor.limits import DEFAULT_LIMITS, InterpLimits
+from auditor.limits import DEFAULT_LIMITS, InterpLimits, Limits
 from auditor.model.source import Program
 from tests.measure.folders import evidence, folder
 
@@ -110,12 +110,12 @@ def variables(source: str, **world: Any) -> dict[str, Any]:
     return done.machine.modules["__main__"].scope.variables
 
 
-def analysed(source: str, files: Mapping[str, str] | None = None) -> Analysis:
+def analysed(source: str, files: Mapping[str, str] | None = None, limits: Limits = DEFAULT_LIMITS) -> Analysis:
     """Interpret a script and say what its headline number is made of; `files` are logs and the like."""
     submission = folder({"train_gpt.py": textwrap.dedent(source), **(files or {})})
     loaded = load_program(submission, "3.12", DEFAULT_LIMITS)
     assert loaded is not None
-    return analyse(loaded, submission, evidence(submission, loaded), DEFAULT_LIMITS)
+    return analyse(loaded, submission, evidence(submission, loaded), limits)
 
 
 def ways(source: str) -> set[Way]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from auditor.limits import DEFAULT_LIMITS
 from auditor.model.finding import Effect
 from auditor.model.report import SubmissionReport
-from tests.interp.scripts import MODEL, SCORE
+from tests.interp.scripts import MODEL, SCORE, analysed
 from tests.rules.test_rivals import report
 
 SETTLED = """
@@ -81,3 +83,12 @@ def test_a_program_without_switches_has_nothing_beside(tmp_path: Path) -> None:
     found = report(tmp_path, MODEL + SCORE + CLAIMED)
     assert found.legality.classes_inactive == ()
     assert latent(found) == []
+
+
+def test_a_long_run_is_not_followed_twice() -> None:
+    """The cap on steps decides it, and the claimed run itself is not touched by it."""
+    source = MODEL + SCORE + SETTLED + CLAIMED
+    assert [other.switches for other in analysed(source).beside if other.switches]
+    short = replace(DEFAULT_LIMITS, interp=replace(DEFAULT_LIMITS.interp, second_steps=100))
+    assert not [other.switches for other in analysed(source, limits=short).beside if other.switches]
+    assert analysed(source, limits=short).headline is not None

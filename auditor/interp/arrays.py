@@ -242,6 +242,9 @@ def softmax(m: Machine, value: Any, *, log: bool = False) -> Sym:
     """Model softmax and log_softmax: a distribution over the last axis."""
     made = elementwise(m, (value,))
     made.mark = made.mark & ~Mark.HIDDEN | Mark.LOGITS | Mark.NORMAL
+    if isinstance(value, Sym) and value.mark & Mark.NLL and made.node is not None:
+        # How far experts were off becomes their weights: the lowest of those losses is no score.
+        made.node = m.node(Kind.OP, [made.node], text="weights by losses", weights=True)
     return made
 
 

@@ -10,6 +10,8 @@ from auditor.interp.region import Region
 _FACTS = ("blend", "told", "skipped", "raw_piece", "sizes", "struck", "scaled", "native")
 """Entries of an event's `info` that say what it means for a score; the modules that make them describe them."""
 
+_FOUND = frozenset([Kind.CACHE_READ, Kind.SELECT, Kind.NATIVE, Kind.UNMODELLED])
+
 WHOLE = -1
 """Number of the narrowing that leaves a loss whole."""
 
@@ -34,7 +36,7 @@ class Composition:
     reads: tuple[Node, ...]
     """Cache reads that flow into the number."""
     selects: tuple[Node, ...]
-    """Choices among losses."""
+    """Choices among losses, but for those that went into the weights of a mixture."""
     others: tuple[Node, ...]
     """NATIVE and UNMODELLED nodes on the way."""
     told: tuple[Node, ...] = ()
@@ -60,14 +62,14 @@ def compose(root: Node, cap: int = 60_000) -> Composition:
     losses: dict[int, Node] = {}
     found: dict[Kind, dict[int, Node]] = {}
     facts: dict[str, dict[int, Node]] = {fact: {} for fact in _FACTS}
-    seen: set[tuple[int, int]] = set()
+    seen: set[tuple[int, int, bool]] = set()
     narrowed = _Narrowings()
-    stack: list[tuple[Node, int]] = [(root, WHOLE)]
+    stack: list[tuple[Node, int, bool]] = [(root, WHOLE, False)]
     while stack and cap:
-        node, narrowing = stack.pop()
-        if (node.index, narrowing) in seen:
+        node, narrowing, weight = stack.pop()
+        if (node.index, narrowing, weight) in seen or (node.index, narrowing, False) in seen:
             continue
-        seen.add((node.index, narrowing))
+        seen.add((node.index, narrowing, weight))
         cap -= 1
         if node.kind is Kind.LOSS:
             if node.region or node.info.get("unplaced"):
@@ -79,13 +81,14 @@ def compose(root: Node, cap: int = 60_000) -> Composition:
                     inexact.add(node.index)
             if node.info.get("mixed") is None:
                 continue
-        if node.kind in (Kind.CACHE_READ, Kind.SELECT, Kind.NATIVE, Kind.UNMODELLED):
+        weight = weight or bool(node.info.get("weights"))
+        if node.kind in _FOUND and not (weight and node.kind is Kind.SELECT):
             found.setdefault(node.kind, {})[node.index] = node
         for fact in _FACTS:
             if fact in node.info:
                 facts[fact][node.index] = node
         inner = narrowed.by(node, narrowing) if node.kind is Kind.REDUCE else narrowing
-        stack.extend((parent, inner) for parent in node.parents)
+        stack.extend((parent, inner, weight) for parent in node.parents)
     scores = tuple(Score(losses[i], Region.union(counted[i]), i not in inexact) for i in sorted(losses))
     return Composition(
         scores=tuple(score for score in scores if score.counted),

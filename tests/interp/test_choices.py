@@ -211,3 +211,29 @@ loss = at(chosen, val, chunks)
 def test_a_setting_that_is_chosen_on_training_text_chooses_no_loss() -> None:
     """What was compared are losses of other text."""
     assert not found(SETTING)
+
+
+REGRETS = """
+nll, count, weights = torch.zeros(()), torch.zeros(()), torch.zeros(2)
+with torch.no_grad():
+    for i in range(chunks):
+        first, second = price(net, *rows(val, i)), price(other, *rows(val, i))
+        share = torch.softmax(weights, 0)
+        mixed = -torch.log(share[0] * torch.exp(-first) + share[1] * torch.exp(-second))
+        nll += TAKEN
+        count += CTX
+        off = torch.stack((first.mean(), second.mean()))
+        weights -= 0.1 * (off - off.min())
+loss = (nll / count).item()
+"""
+OTHER = "\nother = Net()\n"
+
+
+def test_the_lowest_loss_that_weights_are_measured_from_is_no_score() -> None:
+    """Experts are weighed by how far they were off on earlier text, from the best of them."""
+    assert not found(OTHER + REGRETS.replace("TAKEN", "mixed.sum()"))
+
+
+def test_the_lowest_loss_is_one_where_it_is_counted() -> None:
+    """The same text, of which the better expert's loss is added up."""
+    assert found(OTHER + REGRETS.replace("TAKEN", "torch.minimum(first, second).sum()"))

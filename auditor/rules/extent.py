@@ -56,9 +56,12 @@ def covered(analysis: Analysis) -> Coverage | None:
         return None
     shared = set.intersection(*({ident for ident, _ in score.loss.loops} for score in scores))
     for ident, _ in scores[0].loss.loops:
-        count = analysis.trace.walked.get(ident, 0)
-        if ident not in shared or not count:
+        if ident not in shared:
             continue
+        count = analysis.trace.walked.get(ident, 0)
+        if not count:
+            # What an inner loop runs over is one of the parts that this one takes.
+            return None
         turns: dict[int, list[Region]] = {}
         for score in scores:
             turns.setdefault(dict(score.loss.loops)[ident], []).append(score.counted)

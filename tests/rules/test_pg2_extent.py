@@ -79,3 +79,10 @@ def _part(said: str, beside: str) -> list[Finding]:
     at = max(i for i, line in enumerate(lines) if "val_bpb" in line)
     lines[at : at + 1] = [f"{lines[at]} {said}", f"time:47.1s {beside}"]
     return violations("PG207", {**made, "train_seed42.log": "\n".join(lines)})
+
+
+def test_an_inner_loop_says_nothing_of_what_an_outer_one_takes_from_a_list() -> None:
+    """Of a list of documents only some may be followed: the windows of one are no pass of their own."""
+    nested = PASS.replace("        nll", "            nll").replace("        count", "            count")
+    outer = "at in [0]:\n        for i in range(at, at + 40)"
+    assert covered(analysed(MODEL + nested.replace("LOOP", outer) + REPORT)) is None

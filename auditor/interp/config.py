@@ -177,6 +177,8 @@ def choose_command(commands: tuple[RunCommand, ...], program: Program, evidence:
         fitting = [c for c in commands if c.script is not None and c.script.rsplit("/", 1)[-1] not in others]
     if not fitting:
         return None
+    # A block of settings alone describes a run; where one is launched, the launch says which.
+    fitting = [c for c in fitting if c.argv] or fitting
     log = headline_log(evidence)
     if log is None or len(fitting) == 1:
         return max(fitting, key=lambda c: (bool(c.argv), bool(c.env)))

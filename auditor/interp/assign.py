@@ -79,7 +79,7 @@ def _outputs(value: Any, count: int) -> Any:
 def set_attribute(m: Machine, receiver: Any, name: str, value: Any) -> None:
     """Set an attribute; writing `.data` or `.grad` of a tensor changes the tensor."""
     if isinstance(receiver, (Instance, Class, Function)):
-        receiver.attrs[name] = value if m.flows is None else m.flows.carried(value)
+        receiver.attrs[name] = value if m.flows is None else m.flows.carried(receiver, value)
         if isinstance(value, Sym) and value.mark & Mark.PARAM and isinstance(receiver, Instance):
             from auditor.interp.modules import is_module
 

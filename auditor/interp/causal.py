@@ -16,6 +16,7 @@ from auditor.errors import BudgetExceeded
 from auditor.interp.given import Given, Tokens
 from auditor.interp.graph import Kind, Node, ancestors
 from auditor.interp.machine import BreakSignal, ContinueSignal, Frame, Machine, RaiseSignal, ReturnSignal
+from auditor.interp.modules import is_module
 from auditor.interp.place_calls import library, method
 from auditor.interp.place_layers import embedded, layer
 from auditor.interp.place_layout import item, store
@@ -100,7 +101,7 @@ class Places:
                 [part for part in args[0] if not isinstance(part, int)] if isinstance(args[0], (list, tuple)) else []
             )
             return combined(m, tuple(parts), scales=False) if parts else m.unknown(*args)
-        if path.startswith("builtins.") or path == "copy.deepcopy":
+        if path.startswith(("builtins.", "functools.")) or path == "copy.deepcopy":
             return NotImplemented
         if not _given_flow(args, kwargs):
             return _allocated(path, args) if path.startswith("torch.") else NotImplemented
@@ -116,9 +117,9 @@ class Places:
             return m.unknown(container, index)
         return embedded(index, container.shape[1:] if container.shape is not None else (None,))
 
-    def carried(self, value: Any) -> Any:
+    def carried(self, receiver: Any, value: Any) -> Any:
         """Return what a module keeps of a value: whether it is read in this window or the next one is not known."""
-        return value.hidden() if isinstance(value, Flow) else value
+        return value.hidden() if isinstance(value, Flow) and is_module(receiver) else value
 
     def parts(self, m: Machine, value: Any) -> Any:
         """Return a value as the list that unpacking makes of it, where its first axis is short and is not time."""

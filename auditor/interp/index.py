@@ -138,7 +138,7 @@ GUESS_FRAMES = 1
 
 
 def _sequence_item(m: Machine, container: Any, index: Any) -> Any:
-    if type(container) is list:
+    if type(container) is list and len(container) > 1:
         m.listed.update(loop.ident for frame in m.frames for loop in frame.loops)
     try:
         if isinstance(index, slice):

@@ -27,6 +27,13 @@ class Attention(nn.Module):
         y = {attend}
         return self.out(y.transpose(1, 2).reshape(b, t, d))
 """
+BOX = """
+class Box:
+    def __init__(self, content):
+        self.content = content
+def moved(x, by):
+    return x.roll(by, 1)
+"""
 SDPA = "F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)"
 
 
@@ -50,6 +57,7 @@ class Net(nn.Module):
 """
     return (
         HEAD
+        + BOX
         + ATTENTION.format(attend=attend)
         + (forward or made)
         + TAIL
@@ -104,6 +112,8 @@ AHEAD = {
     "either branch": (
         "if os.environ.get('SOME'):\n    x = x + x.roll(-1, 1)\nelse:\n    x = x + x.mean(1, keepdim=True)"
     ),
+    "bound": "import functools\nx = x + functools.partial(moved, x)(-1)",
+    "held by an object": "held = Box(x.roll(-1, 1)).content\nx = x + held",
 }
 BEHIND = {
     "shift from the past": "x = x + F.pad(x, (0, 0, 1, 0))[:, :-1]",

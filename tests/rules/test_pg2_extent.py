@@ -86,3 +86,9 @@ def test_an_inner_loop_says_nothing_of_what_an_outer_one_takes_from_a_list() -> 
     nested = PASS.replace("        nll", "            nll").replace("        count", "            count")
     outer = "at in [0]:\n        for i in range(at, at + 40)"
     assert covered(analysed(MODEL + nested.replace("LOOP", outer) + REPORT)) is None
+
+
+def test_tokens_that_a_list_of_one_hands_over_are_the_same_tokens() -> None:
+    """Nothing of a list of one can have been left out."""
+    loop = PASS.replace("LOOP", "i in range(min(chunks, 32))").replace("rows(val", "rows([val][0]")
+    assert partial(analysed(MODEL + loop + REPORT)) is not None

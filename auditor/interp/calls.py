@@ -220,14 +220,27 @@ def call_function(
     finally:
         del m.frames[pushed:]
         m.span = span
-    if generator:
-        return frame.yields
+    if frame.yields is not None:
+        return _drawn(frame.yields)
     if frame.alternatives:
         from auditor.interp.join import join_values
 
         for value in frame.alternatives[:8]:
             result = join_values(m, result, value)
     return _returned(m, function, frame, result)
+
+
+def _drawn(items: list[Any]) -> Any:
+    """Return what a generator gave: a range where it only counts, since a loop over a range is known to its end."""
+    if len(items) <= _FEW or not all(type(item) is int for item in items):
+        return items
+    step = items[1] - items[0]
+    counted = range(items[0], items[-1] + step, step) if step else range(0)
+    return counted if list(counted) == items else items
+
+
+_FEW = 4
+"""Elements that may be the first and the last of a generator that was sampled."""
 
 
 def _is_generator(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

@@ -44,6 +44,14 @@ def judged(folder: Path) -> SubmissionReport:
     return audit(folder).submissions[0]
 
 
+def _launch_with(setting: str, path: Path) -> bool:
+    """Put a setting before every launch that a file states; say whether it states one."""
+    text = path.read_text(encoding="utf-8")
+    commanded = re.sub(r"^((?:\w+=\S+ )*(?:\\\n\s*)?torchrun)", rf"{setting} \1", text, flags=re.MULTILINE)
+    path.write_text(commanded, encoding="utf-8")
+    return commanded != text
+
+
 def mutated(fixture: Fixture, mutate: Mutator, where: Path) -> Path | None:
     """Write the mutated submission below `where`; None where the mutator does not apply to this script."""
     source = subject(fixture)
@@ -55,11 +63,8 @@ def mutated(fixture: Fixture, mutate: Mutator, where: Path) -> Path | None:
     (target / "train_gpt.py").write_text(changed, encoding="utf-8")
     setting = RUN_SETTINGS.get(mutate.__name__)
     if setting:
-        readme = target / "README.md"
-        text = readme.read_text(encoding="utf-8")
-        commanded = re.sub(r"^((?:\w+=\S+ )*(?:\\\n\s*)?torchrun)", rf"{setting} \1", text, flags=re.MULTILINE)
-        assert commanded != text
-        readme.write_text(commanded, encoding="utf-8")
+        launched = [_launch_with(setting, path) for path in sorted([*target.glob("*.md"), *target.glob("*.sh")])]
+        assert any(launched)
     return where
 
 

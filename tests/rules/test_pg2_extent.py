@@ -92,3 +92,10 @@ def test_tokens_that_a_list_of_one_hands_over_are_the_same_tokens() -> None:
     """Nothing of a list of one can have been left out."""
     loop = PASS.replace("LOOP", "i in range(min(chunks, 32))").replace("rows(val", "rows([val][0]")
     assert partial(analysed(MODEL + loop + REPORT)) is not None
+
+
+def test_a_generator_that_only_counts_is_a_range() -> None:
+    """Drawing the windows' numbers from a generator changes nothing; where it was sampled nothing is said."""
+    counting = "\ndef each(items):\n    for item in items:\n        yield item\n"
+    assert partial(scored("i in each(range(min(chunks, 32)))", counting)) is not None
+    assert partial(scored("i in each(range(chunks))", counting)) is None

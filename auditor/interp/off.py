@@ -1,7 +1,7 @@
 """Switches that were off in the claimed run, and what they guard: code of the script that the run never entered.
 
-A switch that is off counts where it guards code that learns or scores, one that is on only where
-its other side learns. Of a guard that was not reached nothing is said.
+A switch that is off counts where it guards code that learns or scores, one that is on only where its other side learns.
+Of a guard that was not reached nothing is said.
 """
 
 from __future__ import annotations

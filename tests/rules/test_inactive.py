@@ -9,7 +9,7 @@ from auditor.limits import DEFAULT_LIMITS
 from auditor.model.finding import Effect
 from auditor.model.report import SubmissionReport
 from tests.interp.scripts import MODEL, SCORE, analysed
-from tests.rules.test_rivals import report
+from tests.rules.reports import CLAIMED, report
 
 SETTLED = """
 if int(os.environ.get("SETTLE", "0")):
@@ -22,10 +22,6 @@ def average(net):
         p.data.mul_(0.5)
 if int(os.environ.get("AVERAGE", "0")):
     average(net)
-"""
-CLAIMED = """
-last = measure(net)
-print(f"final val_loss:{last:.8f} val_bpb:{last / math.log(2.0) * 0.4:.8f}")
 """
 FIRST = CLAIMED.replace("final", "diagnostic").replace("last", "first")
 

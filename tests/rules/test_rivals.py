@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from auditor.model.report import SubmissionReport
-from auditor.usecases.audit import audit
 from tests.interp.scripts import MODEL, SCORE
-from tests.measure.folders import log_text, manifest
+from tests.measure.folders import log_text
+from tests.rules.reports import report
 
 FIRST = """
 def learn(net):
@@ -35,16 +34,6 @@ second = measure(net)
 print(f"beta val_bpb:{second / math.log(2.0) * 0.4:.8f}")
 """
 """A score of what has been learned."""
-
-
-def report(where: Path, source: str, **files: str) -> SubmissionReport:
-    """Audit a folder that holds this script and nothing that names a metric, but for `files`."""
-    folder = where / "records" / "track_10min_16mb" / "2026-04-20_Example"
-    folder.mkdir(parents=True)
-    texts = {"train_gpt.py": source, "submission.json": manifest(val_bpb=1.05), **files}
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return audit(where).submissions[0]
 
 
 def test_an_adapted_number_that_breaks_no_rule_may_be_the_claimed_one(tmp_path: Path) -> None:

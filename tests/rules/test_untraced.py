@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.interp.scripts import MODEL, SCORE
-from tests.rules.test_inactive import CLAIMED, SETTLED
-from tests.rules.test_rivals import report
+from tests.rules.reports import CLAIMED, report
+from tests.rules.test_inactive import SETTLED
 
 OTHER = "step:100/100 train_loss:2.1000\nother_words val_loss:1.7700 val_bpb:1.0500\n"
 """A log with the claim on a line that no script here prints."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from auditor.prover import causality, plan
 from auditor.prover import examine as ex
 from auditor.prover.job import Branch, Miniature, Variant
+from auditor.prover.locate import Site
 from auditor.prover.runlog import RunLog
 from auditor.prover.session import Session, Undecided
 
@@ -14,22 +15,28 @@ LATE = 0.6
 """Sums of a longer text are taken from here on: past thresholds of 9,800 of 16,384 tokens."""
 
 
-def located(session: Session, mini: Miniature, *others: Variant) -> tuple[ex.Examination, dict[str, RunLog]]:
-    """Run the script on `mini`, and `others` beside it, and locate the metric. Raises Undecided where that fails."""
+def located(
+    session: Session, mini: Miniature, known: Site, *others: Variant
+) -> tuple[ex.Examination, dict[str, RunLog]]:
+    """Run the script on `mini`, and `others` beside it, and locate the metric, at the place of `known` where that fits.
+
+    Raises Undecided where that fails.
+    """
     logs = session.run("again", mini, (Variant("base"), *others))
     if "base/main" not in logs:
         raise Undecided("no-result", "the run ended without a readable result, or not in time")
-    site, headline = ex.locate(session, logs["base/main"], mini)
+    sites, headline = ex.locate(session, logs["base/main"], mini)
+    site = next((site for site in sites if site.key == known.key), sites[0])
     return ex.Examination(mini, logs["base/main"], site, headline), logs
 
 
-def leaks_again(session: Session, mini: Miniature) -> bool:
-    """Say whether block and suffix share a first score on `mini` too, and an equal run shows that nothing else moves.
+def leaks_again(session: Session, mini: Miniature, known: Site) -> bool:
+    """Say whether block and suffix share a first score of `known` on `mini` too, and an equal run moves nothing.
 
     Raises Undecided where it cannot be run.
     """
     changed = Variant("block", plan.block_changes(mini)), Variant("suffix", plan.suffix_changes(mini))
-    found, logs = located(session, mini, Variant("repeat"), *changed)
+    found, logs = located(session, mini, known, Variant("repeat"), *changed)
     if ex.block_probe(logs, found, "repeat", 0).first is not None:
         raise Undecided("nondeterministic", "two equal runs gave different scores")
     block = ex.block_probe(logs, found, "block", int(mini.stream.size * plan.BLOCK))
@@ -37,31 +44,38 @@ def leaks_again(session: Session, mini: Miniature) -> bool:
     return causality.shared_by_blocks(block, suffix, found.site.values, found.site.owners) is not None
 
 
-def sums_again(session: Session, mini: Miniature, where: int) -> bool:
-    """Say whether a sum over the vocabulary exceeds 1 on `mini` too, for a scorer known to go in stream order.
+def sums_again(session: Session, mini: Miniature, first: ex.Examination) -> bool:
+    """Say whether a sum over the vocabulary exceeds 1 on `mini` as in `first`, for scores in stream order.
 
-    Looks at the first of the summed positions and number `where`, then at the others. Raises Undecided where it
-    cannot be run.
+    Looks at the summed position that exceeded there and at the first one, then at the others, then at further ones.
+    Raises Undecided where it cannot be run.
     """
-    found, _ = located(session, mini)
-    own = plan.own_in_stream_order(mini, found.site)
-    wanted = {*list(own)[:1], list(own)[min(where, len(own) - 1)]}
-    for group in (wanted, own.keys() - wanted):
+    found, _ = located(session, mini, first.site)
+    own = plan.own_in_stream_order(plan.sum_positions(mini), found.site)
+    further = plan.own_in_stream_order(plan.further_changes(mini), found.site)
+    where = list(own)[min(position_number(first), len(own) - 1)]
+    wanted = {where} if first.late else {where, *list(own)[:1]}
+    for group in (wanted, own.keys() - wanted, *({position} for position in further)):
         if group and (session.left() > LEAST_SECONDS or group == wanted):
-            sum_at(session, found, {position: element for position, element in own.items() if position in group})
+            sum_at(session, found, {p: element for p, element in (own | further).items() if p in group}, first.late)
         if found.excess is not None:
             return True
     return False
 
 
-def sum_at(session: Session, found: ex.Examination, own: dict[int, int]) -> None:
-    """Sum at the positions of `own`, each held against a single-token test of its own."""
-    singles = {position: token for position, token in plan.single_changes(found.mini).items() if position in own}
-    branches = (*plan.single_branches(found.site, singles, True), *plan.sum_branches(found.mini, found.site, own))
-    forked = fork(session, found, branches)
-    found.probes = ex.probes_of(forked, found)
+def sum_at(session: Session, found: ex.Examination, own: dict[int, int], late: bool) -> None:
+    """Sum at the positions of `own`, each held against a single-token test of its own.
+
+    `late`: forks before a batch are known to come too late in this script.
+    """
+    changes = plan.single_changes(found.mini) | plan.further_changes(found.mini)
+    singles = {position: token for position, token in changes.items() if position in own}
+    sums = plan.sum_branches(found.mini, found.site, own, from_start=late)
+    forked = fork(session, found, (*plan.single_branches(found.site, singles, True), *sums))
+    found.probes = ex.probes_of(forked, found, singles)
     ex.sum_tests(found, forked, own)
-    ex.sums_left(session, found, own)
+    if not late:
+        ex.sums_left(session, found, own)
 
 
 def fork(session: Session, found: ex.Examination, branches: tuple[Branch, ...]) -> dict[str, RunLog]:
@@ -81,19 +95,20 @@ def longer(session: Session, mini: Miniature, small: ex.Examination) -> ex.Exami
     """
     if small.order is None or small.order.order != "stream" or not small.sums:
         return ex.examine(session, mini)
-    found, logs = located(session, mini, Variant("suffix", plan.suffix_changes(mini)))
+    found, logs = located(session, mini, small.site, Variant("suffix", plan.suffix_changes(mini)))
     suffix = ex.block_probe(logs, found, "suffix", plan.suffix_start(mini))
     found.order, found.deterministic = small.order, small.deterministic
     found.leak = causality.judge_suffix(plan.suffix_start(mini), suffix, found.site.values)
     if found.leak is None and "c2" in session.conditions:
-        own = plan.own_in_stream_order(mini, found.site)
+        own = plan.own_in_stream_order(plan.sum_positions(mini), found.site)
         own = {position: element for position, element in own.items() if position > LATE * mini.targets}
         ex.sum_tests(found, fork(session, found, tuple(plan.sum_branches(mini, found.site, own))), own, True)
         found.leak = None
     return found
 
 
-def position_number(found: ex.Examination, position: int) -> int:
-    """Return which of the summed positions `position` is."""
+def position_number(found: ex.Examination) -> int:
+    """Return which of the summed positions exceeded 1."""
     positions = plan.sum_positions(found.mini)
-    return positions.index(position) if position in positions else 0
+    exceeded = found.excess.position if found.excess is not None else -1
+    return positions.index(exceeded) if exceeded in positions else 0

@@ -71,12 +71,12 @@ def judge(sums: Sequence[Sum]) -> Witness | bool | None:
         return leak
     one, other = sums
     assert one.first is not None and other.first is not None
-    if one.first == other.first and one.first not in (*one.owners, *other.owners):
+    foreign = all(s.complete and not s.consistent for s in sums)
+    if one.first == other.first and foreign:
         message = (
             f"changing token {one.position} moves score {one.first} first, and so does changing token "
             f"{other.position}; it scores neither of them, as its probabilities do not sum to 1"
         )
         nan = float("nan")
         return Witness("shared by neighbours", one.position, -1, -1, one.first, nan, nan, message)
-    own = one.first in one.owners and other.first in other.owners
-    return True if own and other.first == one.first + 1 else None
+    return True if one.anchored and other.anchored and other.first == one.first + 1 else None

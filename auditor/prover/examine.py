@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from auditor.intake.metric_lines import metrics_in
 from auditor.prover import causality, counting, data, normalise, plan
 from auditor.prover.job import Miniature, Variant
-from auditor.prover.locate import MetricLine, Site, find_site, last_figure, metric_lines
+from auditor.prover.locate import MetricLine, Site, find_site, find_sites, last_figure, metric_lines
 from auditor.prover.runlog import RunLog
 from auditor.prover.session import NeedsBuild, Session, Undecided
 from auditor.prover.witness import Witness
@@ -35,6 +35,9 @@ class Examination:
     sums: list[normalise.Sum] = field(default_factory=list)
     leak: Witness | None = None
     excess: Witness | None = None
+    late: bool = False
+    """True where forks before a batch come too late for sums: what they change was read before the evaluation's first
+    batch."""
     deterministic: bool | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -51,22 +54,23 @@ def examine(session: Session, mini: Miniature, doubtful: bool = False) -> Examin
         raise Undecided("no-result", "the run ended without a readable result, or not in time")
     if base.builds:
         raise NeedsBuild(base.builds)
-    site, headline = locate(session, base, mini)
-    found = Examination(mini, base, site, headline)
+    sites, headline = locate(session, base, mini)
     if doubtful:
         changed = session.run("suffix", mini, (suffix_run,)).get("suffix/main")
     if changed is None:
         raise Undecided("no-result", "the run on other tokens ended without a readable result, or not in time")
-    suffix = same_site(changed, site, mini, suffix_run.changes)
-    if suffix is None:
+    both = ((site, same_site(changed, site, mini, suffix_run.changes)) for site in sites)
+    site, suffix = next(((site, values) for site, values in both if values is not None), (None, None))
+    if site is None or suffix is None:
         raise Undecided("site-unstable", "with other tokens the located scores no longer make up the printed number")
+    found = Examination(mini, base, site, headline)
     if session.conditions & {"c1", "c2", "c3"}:
         order_tests(session, found, suffix)
     return found
 
 
-def locate(session: Session, log: RunLog, mini: Miniature) -> tuple[Site, bool | None]:
-    """Return the site of the line to test, and whether that line is the claimed number's."""
+def locate(session: Session, log: RunLog, mini: Miniature) -> tuple[list[Site], bool | None]:
+    """Return the sites of the line to test, likeliest first, and whether that line is the claimed number's."""
     lines = metric_lines(log)
     if not lines and log.error is None and session.script.stages in ((), session.script.calls):
         lines = last_figure(log)  # the script ended, and this is all that it ever says of its score
@@ -83,11 +87,11 @@ def locate(session: Session, log: RunLog, mini: Miniature) -> tuple[Site, bool |
     for metric in reversed(wanted or lines):
         if session.left() <= 0:
             raise Undecided("budget", "the time budget was used up while the printed number's terms were sought")
-        site = find_site(log, metric, mini.targets, real)
-        if site is not None:
+        sites = find_sites(log, metric, mini.targets, real)
+        if sites:
             last = metric is (wanted or lines)[-1] or equal(metric, (wanted or lines)[-1])
             known = bool(wanted) if session.headline else None
-            return site, known if last else False
+            return sites, known if last else False
         if wanted:
             break
     if log.error:
@@ -201,7 +205,7 @@ def forked_probes(session: Session, found: Examination, suffix: causality.Probe)
     compare_repeat(found, logs)
     if found.deterministic is False or not forks_valid(found, logs, suffix):
         return []
-    probes = probes_of(logs, found)
+    probes = probes_of(logs, found, plan.late_changes(found.mini))
     return probes if all(p.values is not None and p.values.size >= found.site.values.size for p in probes) else []
 
 
@@ -238,7 +242,7 @@ def singles(changes: dict[int, int]) -> list[Variant]:
 def stream_tests(session: Session, found: Examination, suffix: causality.Probe) -> None:
     """Fork one run before its evaluation: repeat, suffix, single tokens, vocabulary sums."""
     mini, site = found.mini, found.site
-    own = plan.own_in_stream_order(mini, site) if "c2" in session.conditions else {}
+    own = plan.own_in_stream_order(plan.sum_positions(mini), site) if "c2" in session.conditions else {}
     branches = (*plan.causality_branches(mini, site, True), *plan.sum_branches(mini, site, own))
     early = Variant("early", plan.early_changes(mini))
     whole = (early,) if session.conditions & {"c1", "c3"} else ()
@@ -249,7 +253,7 @@ def stream_tests(session: Session, found: Examination, suffix: causality.Probe) 
     if not forks_valid(found, again, suffix):
         own_order_tests(session, found, suffix, forks=False)
         return
-    found.probes = probes_of(again, found)
+    found.probes = probes_of(again, found, plan.single_changes(mini))
     found.order = causality.judge(found.probes, site.values, site.owners, mini.targets)
     found.leak = found.order.witness
     if found.leak is None and found.order.order == "stream" and "early/main" in again:
@@ -260,17 +264,29 @@ def stream_tests(session: Session, found: Examination, suffix: causality.Probe) 
         sums_left(session, found, own)
         if own and found.excess is None and not reached(found, own) and session.left() > 10:
             found.sums.clear()
+            found.late = True
             sums_by_forks(session, found, dict([min(own.items())]), from_start=True)
 
 
 def own_order_sums(session: Session, found: Examination) -> None:
-    """Sum the vocabulary at one tested token, for a scorer in an order of its own: its score sums to 1."""
+    """Sum the vocabulary at one tested token, for a scorer in an order of its own: its score sums to 1.
+
+    Where it sums to less, the mixture may be no distribution and exceed 1 at another: the others are looked at too.
+    """
     assert found.order is not None
-    own = dict(found.order.first[-1:])
-    sums_by_forks(session, found, own)
-    if found.excess is None and not reached(found, own) and session.left() > 10:
-        found.sums.clear()
-        sums_by_forks(session, found, own, from_start=True)
+    for one in reversed(found.order.first):
+        own, known = dict([one]), list(found.sums)
+        sums_by_forks(session, found, own)
+        if found.excess is None and not reached(found, own) and session.left() > 10:
+            found.sums[:] = known
+            sums_by_forks(session, found, own, from_start=True)
+        if found.excess is not None or session.left() < 10 or not short(found.sums[len(known) :]):
+            return
+
+
+def short(sums: Sequence[normalise.Sum]) -> bool:
+    """Say whether probabilities were summed over the whole vocabulary and fell short of 1."""
+    return any(s.complete and s.total is not None and not s.consistent for s in sums)
 
 
 def reached(found: Examination, own: dict[int, int]) -> bool:
@@ -293,10 +309,10 @@ def sums_by_forks(
     sum_tests(found, logs, own)
 
 
-def probes_of(logs: dict[str, RunLog], found: Examination) -> list[causality.Probe]:
-    """Compare every single-token branch with the base run, as far as the branch got."""
+def probes_of(logs: dict[str, RunLog], found: Examination, changes: Mapping[int, int]) -> list[causality.Probe]:
+    """Compare the branch of every one of `changes` (position -> token) with the base run, as far as it got."""
     probes = []
-    for position, token in plan.single_changes(found.mini).items():
+    for position, token in changes.items():
         log = logs.get(f"again/single-{position}")
         values = None if log is None else entries_of(log, found.site)
         if values is not None:
@@ -355,9 +371,10 @@ def summed(
     if not runs or not (known_early or early_enough(found, position, element, runs)):
         return None
     size = Counter(v.size for v in runs.values()).most_common(1)[0][0]
-    cut = {t: v[:size] for t, v in runs.items() if v.size >= size}
+    control = mini.tokenizer.control
+    cut = {t: v[:size] for t, v in runs.items() if v.size == size or (v.size > size and not control[t])}
     was = int(mini.stream[position])
-    return normalise.total(position, site.values[:size], was, cut, site.unit, mini.tokenizer.vocab)
+    return normalise.total(position, site.values[:size], was, cut, site.unit, control)
 
 
 def early_enough(found: Examination, position: int, element: int, runs: dict[int, np.ndarray]) -> bool:

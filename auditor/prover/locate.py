@@ -119,9 +119,15 @@ def tails(trace: Trace, before: int, wanted: int) -> Iterator[tuple[int, int, in
 
 
 def find_site(log: RunLog, metric: MetricLine, targets: int, real_bytes: int, only: int | None = None) -> Site | None:
-    """Return the site of `metric` in `log`, None where no logged run reproduces it.
+    """Return the likeliest site of `metric` in `log`, None where no logged run reproduces it."""
+    return next(iter(find_sites(log, metric, targets, real_bytes, only)), None)
 
-    `targets` and `real_bytes` are those of the miniature's whole validation text.
+
+def find_sites(log: RunLog, metric: MetricLine, targets: int, real_bytes: int, only: int | None = None) -> list[Site]:
+    """Return what reproduces `metric` in `log`, likeliest first, once per place in the script.
+
+    `targets` and `real_bytes` are those of the miniature's whole validation text. Untrained networks lose nearly the
+    same everywhere, so that another evaluation's mean may agree by chance.
     """
     found: list[tuple[tuple[float, ...], Site]] = []
     totals = call_totals(log, metric.line.at)
@@ -148,7 +154,8 @@ def find_site(log: RunLog, metric: MetricLine, targets: int, real_bytes: int, on
                 -float(call),
             )
             found.append((rank, site))
-    return min(found, key=lambda pair: pair[0])[1] if found else None
+    ranked = [site for _, site in sorted(found, key=lambda pair: pair[0])]
+    return list({site.key: site for site in reversed(ranked)}.values())[::-1]
 
 
 def call_totals(log: RunLog, before: int) -> dict[int, tuple[float, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,8 @@ steps of training was about a thousandth in the runs looked at."""
 LEAST_TOTAL = 0.5
 """Sum below which what varies is hardly a score of the position."""
 CONTROLS = 4
-"""Control tokens: as a target they may open a document and change what is scored, so their runs may be unusable."""
+"""Control tokens: as a target they may open a document and change what is scored in which order, so that their runs
+may be unusable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,23 @@ def holds(found: Sum, own: int | None) -> bool:
     return below and found.complete and found.first == own and found.spread >= OWN_SPREAD
 
 
-def total(position: int, base: np.ndarray, was: int, runs: Mapping[int, np.ndarray], unit: float, vocab: int) -> Sum:
-    """Sum exp(-nll) over token ids: `runs` maps each tried id to its elements, `base` are those of the real token."""
+def total(
+    position: int, base: np.ndarray, was: int, runs: Mapping[int, np.ndarray], unit: float, control: Sequence[bool]
+) -> Sum:
+    """Sum exp(-nll) over token ids: `runs` maps each tried id to its elements, `base` are those of the real token.
+
+    `control` [vocabulary] tells which tokens are control tokens: only the others say which score moves first.
+    """
+    vocab = len(control)
     usable = {t: v for t, v in runs.items() if v.size == base.size and np.isfinite(v).all()}
     usable[was] = base
-    stack = np.stack([usable[t] for t in sorted(usable)])
-    varying = np.flatnonzero((stack != stack[0]).any(axis=0))
+    plain = np.stack([values for token, values in usable.items() if token == was or not control[token]])
+    varying = np.flatnonzero((plain != base).any(axis=0))
     if not varying.size or len(usable) < vocab // 2:
         return Sum(position, (), None, None, len(usable), False)
+    before = int(varying[0])
+    usable = {t: v for t, v in usable.items() if not control[t] or np.array_equal(v[:before], base[:before])}
+    stack = np.stack([usable[t] for t in sorted(usable)])
     sign = 1.0 if float(base[base != 0].mean()) > 0 else -1.0
     with np.errstate(over="ignore"):
         sums = np.exp(-sign * unit * stack[:, varying]).sum(axis=0)

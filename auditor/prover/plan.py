@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from auditor.prover.locate import Site
 
 CLUSTERS = (0.4, 0.65, 0.88)
 """Places of the single-token tests, as shares of the stream; each tests two neighbours."""
+FURTHER = (0.3, 0.55, 0.74, 0.8)
+"""Where else the vocabulary may be summed: mixtures that are no distribution at some tokens are one at others."""
 SUFFIX = 0.5
 """From here on the suffix test changes every token."""
 BLOCK = 0.1
@@ -56,10 +58,21 @@ def single_changes(mini: Miniature) -> dict[int, int]:
 
     The pairs lie inside documents, where possible behind a context that was seen before.
     """
+    last = int(mini.stream.size) - 1
+    return changed_singly(mini, [last, *pairs_at(mini, CLUSTERS)])
+
+
+def further_changes(mini: Miniature) -> dict[int, int]:
+    """Return position -> other token for the first of more pairs, found in the same way."""
+    return changed_singly(mini, pairs_at(mini, FURTHER)[::2])
+
+
+def pairs_at(mini: Miniature, shares: tuple[float, ...]) -> list[int]:
+    """Return pairs of neighbours inside documents, where possible behind a context that was seen before."""
     stream, last = mini.stream, int(mini.stream.size) - 1
     known = seen_before(stream)
-    places = [last]
-    for share in CLUSTERS:
+    places: list[int] = []
+    for share in shares:
         inside = [
             p
             for p in range(int(stream.size * share), min(int(stream.size * share) + ROOM, last - 1))
@@ -67,9 +80,14 @@ def single_changes(mini: Miniature) -> dict[int, int]:
         ]
         first = next((p for p in inside if p in known), inside[0])
         places += [first, first + 1]
+    return places
+
+
+def changed_singly(mini: Miniature, places: list[int]) -> dict[int, int]:
+    """Return another ordinary token for each of `places`, whatever the others are."""
     found: dict[int, int] = {}
     for p in places:
-        found |= data.other_tokens(mini.tokenizer, stream, range(p, p + 1), 7 * p + mini.seed)
+        found |= data.other_tokens(mini.tokenizer, mini.stream, range(p, p + 1), 7 * p + mini.seed)
     return found
 
 
@@ -159,9 +177,9 @@ def batch_start(site: Site, entry: int, wide: bool = False) -> int:
     return int(site.times[int(gaps[-1])]) if gaps.size else site.start
 
 
-def own_in_stream_order(mini: Miniature, site: Site) -> dict[int, int]:
-    """Return position -> element for the positions to be summed, for a scorer in stream order."""
-    return {p: p - 1 for p in sum_positions(mini) if p - 1 < site.values.size}
+def own_in_stream_order(positions: Iterable[int], site: Site) -> dict[int, int]:
+    """Return position -> element for `positions` that are scored at all, for a scorer in stream order."""
+    return {p: p - 1 for p in positions if p - 1 < site.values.size}
 
 
 def values_until(values: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

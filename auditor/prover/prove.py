@@ -102,10 +102,9 @@ def confirm(session: Session, found: ex.Examination, shape: Shape, targets: int,
         return False
     try:
         if found.leak and found.leak.kind == "shared by blocks":
-            return again.leaks_again(session, miniature(shape, targets, 2))
+            return again.leaks_again(session, miniature(shape, targets, 2), found.site)
         if found.order is not None and found.order.order == "stream" and not found.leak:
-            where = again.position_number(found, found.excess.position) if found.excess else 0
-            return again.sums_again(session, miniature(shape, targets, 2), where)
+            return again.sums_again(session, miniature(shape, targets, 2), found)
         second = contested.examine(session, miniature(shape, targets, 2))
     except (Undecided, JobFailed) as reason:
         found.notes.append(f"the second seed could not be run: {reason}")

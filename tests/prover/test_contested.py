@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 pytest.importorskip("numpy")
@@ -43,6 +45,14 @@ def test_neighbours_that_move_their_own_scores_first_are_in_order() -> None:
     assert judge([at(1333, 500, 500), at(1334, 501, 501)]) is True
     assert judge([at(1333, 500, 500), at(1334, 700, 700)]) is None
     assert judge([at(1333, 500, 500)]) is None
+
+
+@pytest.mark.parametrize(("total", "settled"), [(0.97, True), (0.2, None)])
+def test_sums_without_a_control_token_show_an_order_and_no_leak(total: float, settled: bool | None) -> None:
+    """A distribution without the token that opens documents sums to nearly 1; what lacks a token proves no leak."""
+    near = [Sum(p, (), 500 + p - 1333, total, 31, False, total > 0.5, 0.3) for p in (1333, 1334)]
+    assert judge(near) is settled
+    assert judge([dataclasses.replace(s, first=500) for s in near]) is None
 
 
 def test_a_pair_that_shares_its_first_score_is_looked_at() -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,10 +14,11 @@ import pytest
 pytest.importorskip("sentencepiece")
 
 from auditor.prover import data
-from auditor.prover.examine import same_site
+from auditor.prover.examine import examine, same_site
 from auditor.prover.job import Shape, miniature
 from auditor.prover.locate import BYTEWISE, LN2, find_site, metric_lines
 from auditor.prover.runlog import Frames, PrintedLine, ResultError, RunLog, Trace, decode
+from auditor.prover.session import Undecided
 
 N = 512
 RNG = np.random.default_rng(3)
@@ -67,6 +69,26 @@ def test_nothing_is_located_where_nothing_adds_up() -> None:
     """When no logged sum gives the printed number there is no site."""
     log = log_of([trace(1, RNG.uniform(2, 4, N), 16, 20, 100)], ((" val_loss:", 1.5), (" val_bpb:", 1.1)))
     assert find_site(log, metric_lines(log)[0], N, 1234) is None
+
+
+@pytest.mark.parametrize("lasting", [1, 2, None])
+def test_a_place_that_agrees_by_chance_is_given_up(lasting: int | None) -> None:
+    """Of two places whose sums give the printed number on one text, the one that does so on another text is tested."""
+    mini = miniature(Shape("small"), N, 1)
+
+    def run(agreeing: set[int]) -> RunLog:
+        values = RNG.uniform(2, 4, N)
+        given = {key: values[::-1].copy() if key in agreeing else RNG.uniform(2, 4, N) for key in (1, 2)}
+        traces = [trace(key, one, 16, 10 * key, 100 * key) for key, one in given.items()]
+        return log_of(traces, ((" val_loss:", float(values.mean())), (" val_bpb:", 7.25)))
+
+    logs = {"base/main": run({1, 2}), "suffix/main": run({lasting} if lasting else set())}
+    session = SimpleNamespace(run=lambda *_: logs, headline=None, conditions=frozenset(), left=lambda: 9.0)
+    if lasting is None:
+        with pytest.raises(Undecided, match="no longer make up"):
+            examine(session, mini)  # type: ignore[arg-type]
+    else:
+        assert examine(session, mini).site.key == lasting  # type: ignore[arg-type]
 
 
 def test_progress_lines_are_no_results() -> None:

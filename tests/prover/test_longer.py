@@ -44,23 +44,46 @@ def test_other_numbers_ask_for_no_longer_text(source: str) -> None:
     assert thresholds([source], 2048, 16384) == ()
 
 
-@pytest.mark.parametrize(("exceeding", "groups"), [(0, [2]), (3, [2, 2]), (None, [2, 2])])
+@pytest.mark.parametrize(("exceeding", "groups"), [(0, [2]), (3, [2, 2]), (5, [2, 2, 1, 1]), (None, [2, 2, 1, 1, 1])])
 def test_a_second_seed_looks_at_every_position_before_it_gives_up(
     monkeypatch: pytest.MonkeyPatch, exceeding: int | None, groups: list[int]
 ) -> None:
-    """First where the first seed saw it, then elsewhere: other text may have other contexts there."""
+    """First where the first seed saw it, then elsewhere, then further on: other text may have other contexts there."""
     mini = SimpleNamespace()
     found = SimpleNamespace(site=None, excess=None, mini=mini)
-    own = {90: 89, 60: 59, 30: 29, 100: 99}
+    summed, further = (90, 60, 30, 100), (25, 55, 75)
     asked: list[int] = []
 
-    def sum_at(session: object, found: SimpleNamespace, group: dict[int, int]) -> None:
+    def sum_at(session: object, found: SimpleNamespace, group: dict[int, int], late: bool) -> None:
         asked.append(len(group))
-        found.excess = (exceeding is not None and list(own)[exceeding] in group) or None
+        found.excess = (exceeding is not None and (*summed, *further)[exceeding] in group) or None
 
-    monkeypatch.setattr(again, "located", lambda session, mini: (found, {}))
-    monkeypatch.setattr(again.plan, "own_in_stream_order", lambda mini, site: own)
+    monkeypatch.setattr(again, "located", lambda session, mini, known: (found, {}))
+    monkeypatch.setattr(again.plan, "own_in_stream_order", lambda positions, site: {p: p - 1 for p in positions})
+    monkeypatch.setattr(again.plan, "sum_positions", lambda mini: list(summed))
+    monkeypatch.setattr(again.plan, "further_changes", lambda mini: dict.fromkeys(further, 4))
     monkeypatch.setattr(again, "sum_at", sum_at)
     session = SimpleNamespace(left=lambda: 100.0)
-    assert again.sums_again(session, mini, 1) is (exceeding is not None)  # type: ignore[arg-type]
+    first = SimpleNamespace(site=None, excess=SimpleNamespace(position=summed[1]), mini=mini, late=False)
+    assert again.sums_again(session, mini, first) is (exceeding is not None)  # type: ignore[arg-type]
     assert asked == groups
+
+
+def test_where_forks_came_too_late_the_second_seed_forks_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the first seed needed for its sum the second needs too, and begins where the first one saw the excess."""
+    asked: list[tuple[list[int], bool]] = []
+    found = SimpleNamespace(site=None, excess=None, mini=None)
+
+    def sum_at(session: object, found: SimpleNamespace, group: dict[int, int], late: bool) -> None:
+        asked.append((list(group), late))
+        found.excess = True
+
+    monkeypatch.setattr(again, "located", lambda session, mini, known: (found, {}))
+    monkeypatch.setattr(again.plan, "own_in_stream_order", lambda positions, site: {p: p - 1 for p in positions})
+    monkeypatch.setattr(again.plan, "sum_positions", lambda mini: [90, 60, 30])
+    monkeypatch.setattr(again.plan, "further_changes", lambda mini: {})
+    monkeypatch.setattr(again, "sum_at", sum_at)
+    first = SimpleNamespace(site=None, excess=SimpleNamespace(position=30), mini=None, late=True)
+    session = SimpleNamespace(left=lambda: 100.0)
+    assert again.sums_again(session, SimpleNamespace(), first)  # type: ignore[arg-type]
+    assert asked == [([30], True)]

@@ -15,7 +15,14 @@ from auditor.prover.examine import Examination, early_enough, sum_tests
 from auditor.prover.job import Shape, miniature
 from auditor.prover.locate import MetricLine, Site
 from auditor.prover.normalise import Sum
-from auditor.prover.plan import batch_start, late_changes, seen_before, single_changes, sum_positions
+from auditor.prover.plan import (
+    batch_start,
+    further_changes,
+    late_changes,
+    seen_before,
+    single_changes,
+    sum_positions,
+)
 from auditor.prover.runlog import PrintedLine, RunLog, Trace
 from auditor.prover.witness import Witness
 
@@ -61,6 +68,30 @@ def test_positions_whose_forks_came_too_late_are_summed_again(
     assert asked == ([] if excess else [({9: 8}, True)])
 
 
+@pytest.mark.parametrize(
+    ("totals", "asked"),
+    [([1.0], [40]), ([0.98, 1.02], [40, 30]), ([0.98, 0.97, 0.99], [40, 30, 20]), ([None], [40])],
+)
+def test_a_sum_below_one_is_followed_by_others(
+    monkeypatch: pytest.MonkeyPatch, totals: list[float | None], asked: list[int]
+) -> None:
+    """In an order of its own one sum to 1 is enough; what falls short of 1 may exceed it at another token."""
+    seen: list[int] = []
+
+    def by_forks(session: object, found: SimpleNamespace, own: dict[int, int]) -> None:
+        ((position, element),) = own.items()
+        total = totals[len(seen)]
+        seen.append(position)
+        found.sums.append(Sum(position, (), element, total, 32, total is not None, total == 1.0))
+        found.excess = Witness("sum", 0, -1, -1, 0, 1.0, 2.0, "") if total and total > 1 else None
+
+    monkeypatch.setattr(examine, "sums_by_forks", by_forks)
+    order = SimpleNamespace(first=((20, 19), (30, 29), (40, 39)))
+    found = SimpleNamespace(order=order, sums=[], excess=None)
+    examine.own_order_sums(SimpleNamespace(left=lambda: 100.0), found)  # type: ignore[arg-type]
+    assert seen == asked and len(found.sums) == len(asked)
+
+
 @pytest.mark.parametrize(("times", "entry"), [([10], 0), ([10, 19, 28, 178, 187], 2)])
 def test_the_first_batch_forks_before_the_evaluation(times: list[int], entry: int) -> None:
     """Where no batch lies before the score's own there is only the start."""
@@ -76,6 +107,7 @@ def test_sums_are_taken_where_single_tokens_are_tested() -> None:
     assert all(p + 1 in singles for p in summed if p != mini.stream.size - 1)
     assert len(set(summed) & seen_before(mini.stream)) >= 3
     assert not any(mini.stream[p] == data.BOS for p in singles)
+    assert len(further_changes(mini)) == 4 and not further_changes(mini).keys() & singles.keys()
 
 
 def log_of(values: np.ndarray) -> RunLog:

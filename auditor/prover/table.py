@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-TABLE: tuple[tuple[str, int], ...] = (
+TABLE: tuple[tuple[str, float], ...] = (
     # Width. Head counts halve, so that grouped attention stays what it was.
     (r"(MODEL_DIM|D_MODEL|N_EMBD|HIDDEN_SIZE|DIM|EMBED_DIM|EMBEDDING_DIM|EMB_DIM|EMBEDDING_SIZE|WIDTH)", 64),
     (r"(NUM_HEADS|N_HEADS?|NUM_ATTENTION_HEADS|HEADS)", 4),
@@ -33,17 +33,19 @@ TABLE: tuple[tuple[str, int], ...] = (
     (r"(.*_)?(EPOCHS|NUM_EPOCHS)", 2),
     (r"GRAD_ACCUM(ULATION)?(_STEPS)?", 1),
     (r"(SWA|EMA|LAWA)_(EVERY|FREQ)", 1),
+    (r"EMA_DECAY", 0.5),  # an average over a thousand steps is after three what training began with
     (r".*(CALIB|CALIBRATION|CAL)(_NUM)?_(BATCHES|SEQS|SAMPLES|STEPS|ITERS|TOKENS)|.*CALIB_N|GPTQ_(N)?SAMPLES", 2),
     (r".*(NUM_SEQS|N_SEQS|GEN_SEQS)|NUM_BATCHES|NUM_SAMPLES|N_SAMPLES", 2),
     (r".*(RECUR|LOOP|QAT|FREEZE|MTP|XSA).*_START_STEP|.*_START_STEP", 2),
 )
 """(pattern of the whole setting name, cap), first match decides. Layers stay: settings that name layers need them."""
 
-WIDTH_ROWS, DIM, HEAD = 4, 64, 64
-"""How many of the first rows shrink the model's width; the width that they shrink it to; what heads mostly have."""
+WIDTH_ROWS, DIM, HEAD, REAL_DIM = 4, 64, 64, 512
+"""How many of the first rows shrink the model's width; the width that they shrink it to; what heads mostly have, and
+what models mostly are."""
 
 
-def table_of_width(width: int | None) -> list[tuple[str, int]]:
+def table_of_width(width: int | None) -> list[tuple[str, float]]:
     """Return the table for a model of that width; wider ones have heads as wide as most scripts' own, None its own."""
     if width is None:
         return list(TABLE[WIDTH_ROWS:])
@@ -53,6 +55,11 @@ def table_of_width(width: int | None) -> list[tuple[str, int]]:
     caps = (width, heads, heads // 2, 2 * width)
     rows = [row for row in TABLE if "ROTARY" not in row[0]]
     return [(pattern, cap) for (pattern, _), cap in zip(rows[:WIDTH_ROWS], caps, strict=True)] + rows[WIDTH_ROWS:]
+
+
+def shrunk_weights(width: int | None) -> int:
+    """Return by how much a matrix of a model of that width has fewer weights than one of a real model."""
+    return 1 if width is None else (REAL_DIM // width) ** 2
 
 
 STUBS = [

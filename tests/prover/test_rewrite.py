@@ -16,9 +16,11 @@ from auditor.prover.child.settings import Settings
 HOOK = "_hook"
 
 
-def run(source: str, table: list[tuple[str, int]] | None = None) -> tuple[dict[str, Any], Recorder, Any]:
+def run(
+    source: str, table: list[tuple[str, float]] | None = None, shrunk: int = 1
+) -> tuple[dict[str, Any], Recorder, Any]:
     """Execute `source` rewritten and return its namespace, the recorder and the sites."""
-    settings = Settings(table or [], {})
+    settings = Settings(table or [], {}, shrunk)
     recorder = Recorder(settings)
     tree, sites = rewrite(source, "toy.py", HOOK)
     for name, value in ((HOOK, recorder), (HOOK + "_run", 0), (HOOK + "_cover", bytearray(len(sites.statements)))):
@@ -160,6 +162,49 @@ out = main(1)
 """
     namespace, _, _ = run(source, [(r"GRAD_ACCUM(ULATION)?(_STEPS)?", 1)])
     assert namespace["out"] == (1, 1, 4096)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f():\n    ema_decay = 0.997\n    return ema_decay\n",
+        "class A:\n    ema_decay: float = 0.997\ndef f():\n    return A.ema_decay\n",
+        "def f(ema_decay=0.997):\n    return ema_decay\n",
+    ],
+)
+def test_a_slow_average_is_quickened_wherever_it_is_written(source: str) -> None:
+    """After three steps an average over a thousand is what training began with; other fractions stay."""
+    table = [("EMA_DECAY", 0.5)]
+    assert run(source, table)[0]["f"]() == 0.5
+    assert run(source.replace("0.997", "0.25"), table)[0]["f"]() == 0.25
+    assert run(source.replace("ema_decay", "momentum"), table)[0]["f"]() == 0.997
+
+
+@pytest.mark.parametrize(
+    ("test", "wide", "narrow"),
+    [
+        ("w.numel() <= 65536", False, True),
+        ("w.numel() > MOST", True, False),
+        ("65_536 < w.numel()", True, False),
+        ("w.numel() >= 1 << 16 and w.ndim == 2", True, False),
+        ("w.numel() > 2", True, True),
+        ("w.long().numel() > 65536", False, False),
+        ("w.numel() == 4096", True, False),
+    ],
+)
+def test_weights_are_counted_against_a_number_as_in_the_real_run(test: str, wide: bool, narrow: bool) -> None:
+    """A matrix is as large as its real one, a vector stays small; tokens are counted as they are."""
+    source = f"import torch\nMOST = 65_536\ndef f(w):\n    return {test}\n"
+    namespace, *_ = run(source, shrunk=64)
+    torch = namespace["torch"]
+    assert (namespace["f"](torch.zeros(64, 64)), namespace["f"](torch.zeros(64))) == (wide, narrow)
+    assert run(source)[0]["f"](torch.zeros(64)) is narrow
+
+
+def test_what_small_weights_are_told_by_is_evaluated_once_more_at_most() -> None:
+    """A limit that is computed is left alone, as it may do something."""
+    source = "import torch\ndef f(w, limits):\n    return w.numel() > limits.pop()\n"
+    assert run(source, shrunk=64)[0]["f"](run(source)[0]["torch"].zeros(64, 64), [9, 65536]) is False
 
 
 @pytest.mark.parametrize(

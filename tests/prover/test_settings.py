@@ -37,6 +37,11 @@ def test_numbers_never_rise_and_zero_stays(name: str, value: int) -> None:
     assert value > 0 or lowered == value
 
 
+def test_a_fraction_is_lowered_and_a_flag_of_its_name_is_not() -> None:
+    """1 cannot come down to one half and stay a whole number."""
+    assert [SETTINGS.down("EMA_DECAY", value) for value in (0.997, "0.997", 0.25, 0.0, 1)] == [0.5, "0.5", 0.25, 0.0, 1]
+
+
 def test_text_stays_text_and_flags_stay_flags() -> None:
     """A default written as text is answered with text; truth values are no numbers."""
     assert SETTINGS.environment("MODEL_DIM", "512") == "64"

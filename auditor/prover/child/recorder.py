@@ -92,7 +92,7 @@ class Recorder:
         self.now = 0
         self.total = 0
         self.overflow = False
-        self.down, self.step, self.hashes = settings.down, settings.step, settings.hashes
+        self.down, self.step, self.hashes, self.count = settings.down, settings.step, settings.hashes, settings.count
         self.fire_at: int | None = None
         self.fire: Callable[[], None] = lambda: None
         self.watch: tuple[int, int] | None = None

@@ -11,15 +11,16 @@ import ast
 import re
 from dataclasses import dataclass, field
 
-from auditor.prover.child.sizes import bound, size_names, written
+from auditor.prover.child.sizes import bound, name_of, size_names, written
 
 REDUCTIONS = frozenset({"sum", "mean", "nansum", "nanmean", "fsum", "average"})
 """Methods and functions whose argument is logged before they run."""
 
 
 SETTING = re.compile(r"[A-Z][A-Z0-9_]+")
-COMPUTED = re.compile(r"GRAD_ACCUM(ULATION)?(_STEPS)?")
-"""Settings that scripts compute (8 divided by the number of GPUs), which are lowered where they are assigned."""
+ASSIGNED = re.compile(r"GRAD_ACCUM(ULATION)?(_STEPS)?|EMA_DECAY")
+"""Settings that scripts compute (8 divided by the number of GPUs) or write into functions, which are lowered where they
+are assigned."""
 
 
 @dataclass
@@ -144,7 +145,7 @@ class Rewriter(ast.NodeTransformer):
 
     def lower(self, name: str, value: ast.expr) -> ast.expr:
         out = value
-        if isinstance(value, ast.Constant) and type(value.value) is int and value.value > 1:
+        if isinstance(value, ast.Constant) and isinstance(value.value, int | float) and value.value is not True:
             out = self.call("down", ast.Constant(name.upper()), value)
         if name in self.sizes[-1] and written(value):
             out = self.call(self.sizes[-1][name], ast.Constant(name.upper()), out)
@@ -201,6 +202,22 @@ class Rewriter(ast.NodeTransformer):
             node.args[0] = self.call("add", ast.Constant(key), node.args[0], self.running())
         return node
 
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        """Hold the size of weights against a number as in the real run: `w.numel() <= 65536` keeps small ones as is."""
+        super().generic_visit(node)
+        if len(node.ops) == 1 and isinstance(node.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE):
+            left, right = node.left, node.comparators[0]
+            if is_count(left) and is_plain(right):
+                node.left = self.counted(left, right)
+            elif is_count(right) and is_plain(left):
+                node.comparators[0] = self.counted(right, left)
+        return node
+
+    def counted(self, count: ast.expr, limit: ast.expr) -> ast.expr:
+        assert isinstance(count, ast.Call) and isinstance(count.func, ast.Attribute)
+        name = (name_of(limit) or "numel").upper()
+        return ast.copy_location(self.call("count", ast.Constant(name), count.func.value, limit), count)
+
     def lower_keywords(self, node: ast.Call) -> None:
         """Lower sizes that are passed by the names of parameters."""
         for keyword in node.keywords:
@@ -245,7 +262,7 @@ class Rewriter(ast.NodeTransformer):
         self.lower_sizes(node)
         target, value = node.targets[0], node.value
         name = target.id if isinstance(target, ast.Name) else target.attr if isinstance(target, ast.Attribute) else ""
-        if COMPUTED.fullmatch(name.upper()) and not isinstance(value, ast.Constant):
+        if ASSIGNED.fullmatch(name.upper()):
             node.value = self.call("down", ast.Constant(name.upper()), value)
         elif isinstance(target, ast.Subscript) and not isinstance(value, ast.Constant):
             key = self.sites.shared(self.function, ast.unparse(target.value) + "[]", node)
@@ -276,6 +293,19 @@ class Rewriter(ast.NodeTransformer):
 def adds_to(name: str, value: ast.BinOp) -> bool:
     """Say whether `value` is `name + something`."""
     return isinstance(value.op, ast.Add) and isinstance(value.left, ast.Name) and value.left.id == name
+
+
+def is_count(node: ast.expr) -> bool:
+    """Say whether `node` is `something.numel()`."""
+    named = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "numel"
+    return named and not node.args  # type: ignore[attr-defined]
+
+
+def is_plain(node: ast.expr) -> bool:
+    """Say whether evaluating `node` twice is as good as once: a name, an attribute of one, a written number."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name) or written(node)
 
 
 def as_list(value: object) -> list[ast.stmt]:

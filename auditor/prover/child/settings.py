@@ -14,6 +14,8 @@ STEP = 256
 """What such a step becomes, as the table has it for chunks of tokens: eight blocks in the small text."""
 LEAST_TABLE, LARGEST_TABLE = 4096, 1 << 26
 """Sizes of tables that the real text of about 2^26 tokens fills; larger ones keep hashes apart there too."""
+LEAST_WEIGHTS = 4096
+"""Numbers from here on that weights are counted against: the smallest in real scripts was 8,192."""
 OTHER_TOKENIZERS = (".json", ".pkl", ".pickle", ".npz", ".npy", ".pt")
 """Files that hold a tokenizer of the author's own kind: the miniature's would be read as something that it is not."""
 SHRINK = 15
@@ -23,14 +25,16 @@ SHRINK = 15
 class Settings:
     """Lower numbers by the name under which the script reads or defines them."""
 
-    def __init__(self, table: list[tuple[str, int]], exact: dict[str, str]) -> None:
+    def __init__(self, table: list[tuple[str, float]], exact: dict[str, str], shrunk: int = 1) -> None:
         self.table = [(re.compile(pattern), cap) for pattern, cap in table]
         self.exact = exact
         """Settings that the miniature data dictates (vocabulary size, paths)."""
+        self.shrunk = shrunk
+        """By how much matrices have fewer weights than in the real run, about."""
         self.lowered: dict[str, tuple[str, str]] = {}
         self.read: dict[str, str] = {}
 
-    def cap(self, name: str) -> int | None:
+    def cap(self, name: str) -> float | None:
         return next((cap for pattern, cap in self.table if pattern.fullmatch(name)), None)
 
     def down(self, name: str, value: Any) -> Any:
@@ -40,7 +44,7 @@ class Settings:
             return int(exact) if value > 1 else value
         cap = self.cap(name)
         number = as_number(value)
-        if cap is None or number is None or number <= cap:
+        if cap is None or number is None or number <= cap or (cap < 1 and isinstance(value, int)):
             return value
         self.lowered[name] = (str(value), str(cap))
         return type(value)(cap)
@@ -60,6 +64,17 @@ class Settings:
         self.lowered[name] = (str(value), str(size))
         return size
 
+    def count(self, name: str, weights: Any, limit: Any) -> Any:
+        """Return how many `weights` a tensor would have in the real run, where a script tells large ones by `limit`.
+
+        Scripts keep tensors of at most 65,536 weights as they are. In a miniature all are: nothing would be quantised.
+        """
+        number = weights.numel()
+        if self.shrunk == 1 or type(limit) is not int or limit < LEAST_WEIGHTS or not is_float(weights):
+            return number
+        self.lowered[name] = (str(limit), str(limit // self.shrunk))
+        return number * self.shrunk
+
     def environment(self, name: str, value: Any) -> Any:
         """Return what the script gets for environment variable `name` whose value or default is `value`."""
         if name in self.exact and not str(value).endswith(OTHER_TOKENIZERS):
@@ -70,6 +85,11 @@ class Settings:
         if len(self.read) < 2000:
             self.read[name] = str(out)[:80]
         return out
+
+
+def is_float(weights: Any) -> bool:
+    """Say whether a tensor holds fractions: tokens are counted as they are."""
+    return bool(getattr(weights, "is_floating_point", bool)())
 
 
 def as_number(value: Any) -> float | None:

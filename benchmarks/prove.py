@@ -23,6 +23,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from memory import peak_memory
+
 from auditor.errors import PgolfError
 from auditor.limits import DEFAULT_LIMITS
 from auditor.prover.proof import as_json
@@ -36,6 +38,7 @@ SEEN = frozenset(
         "slot-scored-region",
         "target-keyed-ngram",
         "unnormalized-mix",
+        "val-calibrated-gptq",
         "oracle-selection",
     }
 )
@@ -88,10 +91,11 @@ def prove_one(row: dict[str, Any], options: argparse.Namespace) -> dict[str, Any
         chosen = ProveOptions(
             frozenset(options.conditions.split(",")), budget=options.budget, script=row["script"], limits=limits
         )
-        proved = prove_path(found[0], chosen)
+        with peak_memory() as peak:
+            proved = prove_path(found[0], chosen)
     except PgolfError as error:
         return {"outcome": "ERROR", "reason": str(error), "wall": time.monotonic() - started}
-    return {**as_json(proved[0].proof), "wall": time.monotonic() - started}
+    return {**as_json(proved[0].proof), "wall": time.monotonic() - started, "peak_mib": round(peak.mib)}
 
 
 def table(results: list[dict[str, Any]]) -> str:
@@ -110,6 +114,10 @@ def table(results: list[dict[str, Any]]) -> str:
     if seconds:
         out.append(f"  seconds: median {statistics.median(seconds):.0f}, largest {max(seconds):.0f}")
         cpu = [r["cpu_seconds"] for r in results if r.get("cpu_seconds")]
+        held = [r["peak_mib"] for r in results if r.get("peak_mib")]
+        out.append(
+            f"  MiB of all processes: median {statistics.median(held or [0]):.0f}, largest {max(held, default=0)}"
+        )
         out.append(f"  CPU seconds: median {statistics.median(cpu or [0]):.0f}, largest {max(cpu, default=0):.0f}")
     for r in ran:
         if disagrees(r):

@@ -37,11 +37,29 @@ def leaks_again(session: Session, mini: Miniature, known: Site) -> bool:
     """
     changed = Variant("block", plan.block_changes(mini)), Variant("suffix", plan.suffix_changes(mini))
     found, logs = located(session, mini, known, Variant("repeat"), *changed)
-    if ex.block_probe(logs, found, "repeat", 0).first is not None:
-        raise Undecided("nondeterministic", "two equal runs gave different scores")
+    equal(logs, found)
     block = ex.block_probe(logs, found, "block", int(mini.stream.size * plan.BLOCK))
     suffix = ex.block_probe(logs, found, "suffix", plan.suffix_start(mini))
     return causality.shared_by_blocks(block, suffix, found.site.values, found.site.owners) is not None
+
+
+def suffix_again(session: Session, mini: Miniature, first: ex.Examination) -> bool:
+    """Say whether, for scores in stream order, the change that moved earlier scores in `first` does so on `mini` too.
+
+    An equal run shows that nothing else moves. Raises Undecided where it cannot be run.
+    """
+    early = first.leak is not None and first.leak.position == plan.EARLY
+    start = plan.EARLY if early else plan.suffix_start(mini)
+    changes = plan.early_changes(mini) if early else plan.suffix_changes(mini)
+    found, logs = located(session, mini, first.site, Variant("repeat"), Variant("changed", changes))
+    equal(logs, found)
+    return causality.judge_suffix(start, ex.block_probe(logs, found, "changed", start), found.site.values) is not None
+
+
+def equal(logs: dict[str, RunLog], found: ex.Examination) -> None:
+    """Raise Undecided where the run on equal tokens gave other scores."""
+    if ex.block_probe(logs, found, "repeat", 0).first is not None:
+        raise Undecided("nondeterministic", "two equal runs gave different scores")
 
 
 def sums_again(session: Session, mini: Miniature, first: ex.Examination) -> bool:

@@ -103,6 +103,8 @@ def confirm(session: Session, found: ex.Examination, shape: Shape, targets: int,
     try:
         if found.leak and found.leak.kind == "shared by blocks":
             return again.leaks_again(session, miniature(shape, targets, 2), found.site)
+        if found.leak and found.leak.kind == "suffix":
+            return again.suffix_again(session, miniature(shape, targets, 2), found)
         if found.order is not None and found.order.order == "stream" and not found.leak:
             return again.sums_again(session, miniature(shape, targets, 2), found)
         second = contested.examine(session, miniature(shape, targets, 2))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 pytest.importorskip("sentencepiece")
 
-from auditor.prover import again
+from auditor.prover import again, plan
+from auditor.prover.causality import Probe
+from auditor.prover.job import Variant
+from auditor.prover.session import Undecided
 from auditor.prover.thresholds import thresholds
 
 
@@ -87,3 +91,39 @@ def test_where_forks_came_too_late_the_second_seed_forks_from_the_start(monkeypa
     session = SimpleNamespace(left=lambda: 100.0)
     assert again.sums_again(session, SimpleNamespace(), first)  # type: ignore[arg-type]
     assert asked == [([30], True)]
+
+
+@pytest.mark.parametrize(("position", "start"), [(plan.EARLY, plan.EARLY), (70, 64)])
+@pytest.mark.parametrize(
+    ("moved", "repeated", "again_seen"),
+    [(3, None, True), (90, None, False), (None, None, False), (3, 5, None)],
+)
+def test_an_earlier_score_must_move_on_a_second_seed_too(
+    monkeypatch: pytest.MonkeyPatch, position: int, start: int, moved: int | None, repeated: int | None,
+    again_seen: bool | None,
+) -> None:  # fmt: skip
+    """The change that showed it is made again, beside an equal run, in which nothing may move."""
+    made: list[str] = []
+    found = SimpleNamespace(site=SimpleNamespace(values=np.zeros(100)), mini=None)
+
+    def located(*given: object) -> tuple[SimpleNamespace, dict[str, str]]:
+        variants = [v for v in given if isinstance(v, Variant)]
+        made.extend(v.name + ("+" if v.changes else "") for v in variants)
+        return found, {}
+
+    def block_probe(logs: object, found: object, name: str, start: int) -> Probe:
+        return Probe(start, -1, -1, {"repeat": repeated, "changed": moved}[name], 1, True, np.ones(100))
+
+    monkeypatch.setattr(again, "located", located)
+    monkeypatch.setattr(again.ex, "block_probe", block_probe)
+    monkeypatch.setattr(again.plan, "suffix_start", lambda mini: 64)
+    monkeypatch.setattr(again.plan, "suffix_changes", lambda mini: {64: 5})
+    monkeypatch.setattr(again.plan, "early_changes", lambda mini: {plan.EARLY: 5})
+    first = SimpleNamespace(site=None, leak=SimpleNamespace(position=position))
+    session = SimpleNamespace()
+    if again_seen is None:
+        with pytest.raises(Undecided, match="equal runs"):
+            again.suffix_again(session, session, first)  # type: ignore[arg-type]
+    else:
+        assert again.suffix_again(session, session, first) is again_seen  # type: ignore[arg-type]
+    assert made == ["repeat", "changed+"]

@@ -35,16 +35,16 @@ def suffix_start(mini: Miniature) -> int:
     return next(p for p in range(int(mini.stream.size * SUFFIX), mini.stream.size) if mini.stream[p] != data.BOS)
 
 
-def suffix_changes(mini: Miniature) -> dict[int, int]:
-    """Return another ordinary token for every position of the suffix but document starts."""
+def suffix_changes(mini: Miniature, draw: int = 0) -> dict[int, int]:
+    """Return another ordinary token for every position of the suffix but document starts; others by `draw`."""
     positions = range(suffix_start(mini), int(mini.stream.size))
-    return data.other_tokens(mini.tokenizer, mini.stream, positions, 100 + mini.seed)
+    return data.other_tokens(mini.tokenizer, mini.stream, positions, 100 + mini.seed + 1000 * draw)
 
 
-def block_changes(mini: Miniature) -> dict[int, int]:
+def block_changes(mini: Miniature, draw: int = 0) -> dict[int, int]:
     """Return another ordinary token for a long stretch that ends where the suffix starts, but document starts."""
     positions = range(int(mini.stream.size * BLOCK), suffix_start(mini))
-    return data.other_tokens(mini.tokenizer, mini.stream, positions, 300 + mini.seed)
+    return data.other_tokens(mini.tokenizer, mini.stream, positions, 300 + mini.seed + 1000 * draw)
 
 
 def early_changes(mini: Miniature) -> dict[int, int]:

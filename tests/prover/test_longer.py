@@ -127,3 +127,29 @@ def test_an_earlier_score_must_move_on_a_second_seed_too(
     else:
         assert again.suffix_again(session, session, first) is again_seen  # type: ignore[arg-type]
     assert made == ["repeat", "changed+"]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "draws", "shown"), [([0], 1, True), ([7, None, 3], 3, True), ([7, 8, 9, 5], 4, False)]
+)
+def test_what_one_change_does_not_flip_another_may(
+    monkeypatch: pytest.MonkeyPatch, blocks: list[int | None], draws: int, shown: bool
+) -> None:
+    """Any stretch before and any after that move the same first score prove the leak, whatever they were changed to."""
+    suffixes, asked = [0, 3, 40, 41], []
+    site = SimpleNamespace(values=np.ones(50), owners=np.arange(50), key=1)
+    found = SimpleNamespace(site=site, mini=None)
+
+    def block_probe(logs: object, found: object, name: str, start: int) -> Probe:
+        asked.append(name)
+        first = {"repeat": None, "block": blocks[len(asked) // 2 - 1], "suffix": suffixes[len(asked) // 2 - 1]}[name]
+        return Probe(start, -1, -1, first, 1, True, np.ones(50))
+
+    monkeypatch.setattr(again, "located", lambda *given: (found, {}))
+    monkeypatch.setattr(again, "stretches", lambda mini, draw: (Variant("block"), Variant("suffix")))
+    monkeypatch.setattr(again.ex, "block_probe", block_probe)
+    monkeypatch.setattr(again.plan, "suffix_start", lambda mini: 25)
+    session = SimpleNamespace(left=lambda: 100.0, run=lambda *given, only: {})
+    mini = SimpleNamespace(stream=np.zeros(50))
+    assert again.leaks_again(session, mini, site) is shown  # type: ignore[arg-type]
+    assert len(asked) == 1 + 2 * draws

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 
-from auditor.prover import causality, plan
-from auditor.prover import examine as ex
+from auditor.prover import causality, plan, sums
+from auditor.prover.examination import Examination, block_probe, compare_repeat, probes_of
+from auditor.prover.examine import examine, locate
 from auditor.prover.job import Branch, Miniature, Variant
 from auditor.prover.locate import Site
 from auditor.prover.runlog import RunLog
@@ -19,9 +20,7 @@ LATE = 0.6
 """Sums of a longer text are taken from here on: past thresholds of 9,800 of 16,384 tokens."""
 
 
-def located(
-    session: Session, mini: Miniature, known: Site, *others: Variant
-) -> tuple[ex.Examination, dict[str, RunLog]]:
+def located(session: Session, mini: Miniature, known: Site, *others: Variant) -> tuple[Examination, dict[str, RunLog]]:
     """Run the script on `mini`, and `others` beside it, and locate the metric, at the place of `known` where that fits.
 
     Raises Undecided where that fails.
@@ -29,9 +28,9 @@ def located(
     logs = session.run("again", mini, (Variant("base"), *others))
     if "base/main" not in logs:
         raise Undecided("no-result", "the run ended without a readable result, or not in time")
-    sites, headline = ex.locate(session, logs["base/main"], mini)
+    sites, headline = locate(session, logs["base/main"], mini)
     site = next((site for site in sites if site.key == known.key), sites[0])
-    return ex.Examination(mini, logs["base/main"], site, headline), logs
+    return Examination(mini, logs["base/main"], site, headline), logs
 
 
 def leaks_again(session: Session, mini: Miniature, known: Site) -> bool:
@@ -46,8 +45,8 @@ def leaks_again(session: Session, mini: Miniature, known: Site) -> bool:
     for draw in range(DRAWS):
         if draw:
             logs = session.run("again", mini, stretches(mini, draw), only=[found.site.key])
-        blocks.append(ex.block_probe(logs, found, "block", int(mini.stream.size * plan.BLOCK)))
-        suffixes.append(ex.block_probe(logs, found, "suffix", plan.suffix_start(mini)))
+        blocks.append(block_probe(logs, found, "block", int(mini.stream.size * plan.BLOCK)))
+        suffixes.append(block_probe(logs, found, "suffix", plan.suffix_start(mini)))
         pairs = itertools.product(blocks, suffixes)
         if any(causality.shared_by_blocks(*pair, found.site.values, found.site.owners) for pair in pairs):
             return True
@@ -61,7 +60,7 @@ def stretches(mini: Miniature, draw: int) -> tuple[Variant, Variant]:
     return Variant("block", plan.block_changes(mini, draw)), Variant("suffix", plan.suffix_changes(mini, draw))
 
 
-def suffix_again(session: Session, mini: Miniature, first: ex.Examination) -> bool:
+def suffix_again(session: Session, mini: Miniature, first: Examination) -> bool:
     """Say whether, for scores in stream order, the change that moved earlier scores in `first` does so on `mini` too.
 
     An equal run shows that nothing else moves. Raises Undecided where it cannot be run.
@@ -71,16 +70,16 @@ def suffix_again(session: Session, mini: Miniature, first: ex.Examination) -> bo
     changes = plan.early_changes(mini) if early else plan.suffix_changes(mini)
     found, logs = located(session, mini, first.site, Variant("repeat"), Variant("changed", changes))
     equal(logs, found)
-    return causality.judge_suffix(start, ex.block_probe(logs, found, "changed", start), found.site.values) is not None
+    return causality.judge_suffix(start, block_probe(logs, found, "changed", start), found.site.values) is not None
 
 
-def equal(logs: dict[str, RunLog], found: ex.Examination) -> None:
+def equal(logs: dict[str, RunLog], found: Examination) -> None:
     """Raise Undecided where the run on equal tokens gave other scores."""
-    if ex.block_probe(logs, found, "repeat", 0).first is not None:
+    if block_probe(logs, found, "repeat", 0).first is not None:
         raise Undecided("nondeterministic", "two equal runs gave different scores")
 
 
-def sums_again(session: Session, mini: Miniature, first: ex.Examination) -> bool:
+def sums_again(session: Session, mini: Miniature, first: Examination) -> bool:
     """Say whether a sum over the vocabulary exceeds 1 on `mini` as in `first`, for scores in stream order.
 
     Looks at the summed position that exceeded there and at the first one, then at the others, then at further ones.
@@ -99,51 +98,51 @@ def sums_again(session: Session, mini: Miniature, first: ex.Examination) -> bool
     return False
 
 
-def sum_at(session: Session, found: ex.Examination, own: dict[int, int], late: bool) -> None:
+def sum_at(session: Session, found: Examination, own: dict[int, int], late: bool) -> None:
     """Sum at the positions of `own`, each held against a single-token test of its own.
 
     `late`: forks before a batch are known to come too late in this script.
     """
     changes = plan.single_changes(found.mini) | plan.further_changes(found.mini)
     singles = {position: token for position, token in changes.items() if position in own}
-    sums = plan.sum_branches(found.mini, found.site, own, from_start=late)
-    forked = fork(session, found, (*plan.single_branches(found.site, singles, True), *sums))
-    found.probes = ex.probes_of(forked, found, singles)
-    ex.sum_tests(found, forked, own)
+    tried = plan.sum_branches(found.mini, found.site, own, from_start=late)
+    forked = fork(session, found, (*plan.single_branches(found.site, singles, True), *tried))
+    found.probes = probes_of(forked, found, singles)
+    sums.sum_tests(found, forked, own)
     if not late:
-        ex.sums_left(session, found, own)
+        sums.sums_left(session, found, own)
 
 
-def fork(session: Session, found: ex.Examination, branches: tuple[Branch, ...]) -> dict[str, RunLog]:
+def fork(session: Session, found: Examination, branches: tuple[Branch, ...]) -> dict[str, RunLog]:
     """Fork `branches` from an equal run. Raises Undecided where that gave other scores."""
     logs = session.run("fork", found.mini, (Variant("again", {}, branches),), only=[found.site.key])
-    ex.compare_repeat(found, logs)
+    compare_repeat(found, logs)
     if found.deterministic is False:
         raise Undecided("nondeterministic", "two equal runs gave different scores")
     return logs
 
 
-def longer(session: Session, mini: Miniature, small: ex.Examination) -> ex.Examination:
+def longer(session: Session, mini: Miniature, small: Examination) -> Examination:
     """Examine a longer text, where a scorer in stream order is known from `small` and its forks are known to be valid.
 
     Looks for what only shows behind thresholds: sums at late positions, which a second seed has to confirm with all
     checks, and the suffix in a whole run. Other scorers are examined in full. Raises Undecided where it cannot be run.
     """
     if small.order is None or small.order.order != "stream" or not small.sums:
-        return ex.examine(session, mini)
+        return examine(session, mini)
     found, logs = located(session, mini, small.site, Variant("suffix", plan.suffix_changes(mini)))
-    suffix = ex.block_probe(logs, found, "suffix", plan.suffix_start(mini))
+    suffix = block_probe(logs, found, "suffix", plan.suffix_start(mini))
     found.order, found.deterministic = small.order, small.deterministic
     found.leak = causality.judge_suffix(plan.suffix_start(mini), suffix, found.site.values)
     if found.leak is None and "c2" in session.conditions:
         own = plan.own_in_stream_order(plan.sum_positions(mini), found.site)
         own = {position: element for position, element in own.items() if position > LATE * mini.targets}
-        ex.sum_tests(found, fork(session, found, tuple(plan.sum_branches(mini, found.site, own))), own, True)
+        sums.sum_tests(found, fork(session, found, tuple(plan.sum_branches(mini, found.site, own))), own, True)
         found.leak = None
     return found
 
 
-def position_number(found: ex.Examination) -> int:
+def position_number(found: Examination) -> int:
     """Return which of the summed positions exceeded 1."""
     positions = plan.sum_positions(found.mini)
     exceeded = found.excess.position if found.excess is not None else -1

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 
 from auditor.prover import causality, plan
 from auditor.prover import examine as ex
+from auditor.prover.examination import Examination
 from auditor.prover.job import Miniature, Variant
 from auditor.prover.locate import BYTEWISE
 from auditor.prover.normalise import Sum
 from auditor.prover.session import Session
+from auditor.prover.sums import summed
 from auditor.prover.witness import Witness
 
 REACH = 256
@@ -22,7 +24,7 @@ LEAST_SECONDS = 20.0
 """Time without which the runs are not begun."""
 
 
-def examine(session: Session, mini: Miniature, doubtful: bool = False) -> ex.Examination:
+def examine(session: Session, mini: Miniature, doubtful: bool = False) -> Examination:
     """Examine `mini`, and settle the order of scoring where single tokens leave it open. Raises Undecided.
 
     Scores of bytes stay as they are: no one of them sums to 1 over the vocabulary.
@@ -33,7 +35,7 @@ def examine(session: Session, mini: Miniature, doubtful: bool = False) -> ex.Exa
     return found
 
 
-def settle(session: Session, found: ex.Examination) -> None:
+def settle(session: Session, found: Examination) -> None:
     """Sum the vocabulary at one of two tested neighbours, then at the other, until that shows what moves first."""
     assert found.order is not None
     pair = pair_of(dict(found.order.first)) or {}
@@ -45,7 +47,7 @@ def settle(session: Session, found: ex.Examination) -> None:
         own = {position: element}
         branches = tuple(plan.sum_branches(found.mini, found.site, own, from_start=True, beyond=REACH))
         logs = session.run("neighbours", found.mini, (Variant("again", {}, branches),), only=[found.site.key])
-        total = ex.summed(found, logs, position, element)
+        total = summed(found, logs, position, element)
         if total is not None and total.first is not None:
             sums.append(total)
             settled = judge(sums)

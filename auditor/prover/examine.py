@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 import numpy as np
 
 from auditor.intake.metric_lines import metrics_in
-from auditor.prover import causality, counting, data, normalise, plan
+from auditor.prover import causality, data, plan
+from auditor.prover.examination import (
+    Examination,
+    block_probe,
+    compare_repeat,
+    forks_valid,
+    probes_of,
+    whole_probes,
+)
+from auditor.prover.failures import failure
 from auditor.prover.job import Miniature, Variant
 from auditor.prover.locate import MetricLine, Site, find_site, find_sites, last_figure, metric_lines
 from auditor.prover.runlog import RunLog
 from auditor.prover.session import NeedsBuild, Session, Undecided
-from auditor.prover.witness import Witness
+from auditor.prover.sums import own_order_sums, reached, sum_tests, sums_by_forks, sums_left
 
 NEAR = 32
 """Scores after the first changed token that may tie by chance before the suffix run shows a difference."""
-
-
-@dataclass(slots=True)
-class Examination:
-    """What one miniature showed."""
-
-    mini: Miniature
-    log: RunLog
-    site: Site
-    headline: bool | None
-    order: causality.Causality | None = None
-    probes: list[causality.Probe] = field(default_factory=list)
-    """Of the single-token tests."""
-    sums: list[normalise.Sum] = field(default_factory=list)
-    leak: Witness | None = None
-    excess: Witness | None = None
-    late: bool = False
-    """True where forks before a batch come too late for sums: what they change was read before the evaluation's first
-    batch."""
-    deterministic: bool | None = None
-    notes: list[str] = field(default_factory=list)
 
 
 def examine(session: Session, mini: Miniature, doubtful: bool = False) -> Examination:
@@ -107,36 +92,6 @@ def names(metric: MetricLine) -> set[str]:
     return {fields.name for fields in metrics_in(metric.line.text)}
 
 
-def failure(log: RunLog, message: str) -> Undecided:
-    """Return what says that a run failed, and the kind of its failure."""
-    if log.refused:
-        return Undecided("native-helper", f"{message}; a library could not be compiled: {log.refused.strip()[-200:]}")
-    return Undecided(error_class(log.error or ""), message)
-
-
-NATIVE = re.compile(r"CUDA_HOME|nvcc|ninja|\.so\b.*cannot open shared object|c\+\+ extension", re.IGNORECASE)
-RANKS = re.compile(r"WORLD_SIZE|torchrun")
-STAND_INS = re.compile(r"'(Nothing|StubClass|Stub)'")
-
-
-def error_class(error: str) -> str:
-    """Name the kind of failure of a run."""
-    kind = error.split(":", 1)[0]
-    if NATIVE.search(error):
-        return "native-helper"
-    if STAND_INS.search(error):
-        return "missing-module"
-    if RANKS.search(error):
-        return "several-ranks"
-    if kind in ("ModuleNotFoundError", "ImportError"):
-        return "missing-module"
-    if kind in ("FileNotFoundError", "PermissionError", "IsADirectoryError", "NotADirectoryError"):
-        return "missing-file"
-    if kind in ("MemoryError",):
-        return "memory"
-    return "crash"
-
-
 def same_site(log: RunLog, site: Site, mini: Miniature, changes: Mapping[int, int]) -> np.ndarray | None:
     """Return the elements of `site` in a run with `changes`, None where they do not make up its printed number."""
     real = site.metric.line.at
@@ -151,17 +106,6 @@ def same_site(log: RunLog, site: Site, mini: Miniature, changes: Mapping[int, in
         if other is not None and abs(other.values.size - site.values.size) <= mini.targets:
             return other.values
     return None
-
-
-def entries_of(log: RunLog, site: Site) -> np.ndarray | None:
-    """Return the elements of the site's entries in a branch, as far as it got."""
-    trace = log.traces.get(site.key)
-    if trace is None or site.first < trace.dropped:
-        return None
-    offsets = trace.offsets
-    first = site.first - trace.dropped
-    last = min(first + site.entries, trace.lengths.size)
-    return trace.values[offsets[first] : offsets[last]] if first < last else np.zeros(0)
 
 
 def order_tests(session: Session, found: Examination, suffix: np.ndarray) -> None:
@@ -209,32 +153,6 @@ def forked_probes(session: Session, found: Examination, suffix: causality.Probe)
     return probes if all(p.values is not None and p.values.size >= found.site.values.size for p in probes) else []
 
 
-def compare_repeat(found: Examination, logs: dict[str, RunLog]) -> None:
-    """Note whether the run from which others were forked gave the scores of the first one."""
-    main = logs.get("again/main")
-    repeat = None if main is None else entries_of(main, found.site)
-    found.deterministic = None if repeat is None else bool(np.array_equal(repeat, found.site.values))
-
-
-def forks_valid(found: Examination, logs: dict[str, RunLog], suffix: causality.Probe) -> bool:
-    """Say whether the fork with the suffix changed gave, as far as it ran, what the whole run on changed files gave."""
-    forked = entries_of(logs["again/suffix"], found.site) if "again/suffix" in logs else None
-    assert suffix.values is not None
-    valid = forked is not None and forked.size > 0 and np.array_equal(*plan.values_until(suffix.values, forked))
-    if not valid:
-        found.notes.append("forks before the evaluation did not match whole runs; tokens were changed from the start")
-    return bool(valid)
-
-
-def block_probe(logs: dict[str, RunLog], found: Examination, name: str, start: int) -> causality.Probe:
-    """Compare the whole run `name` with the base run. Raises Undecided where it did not end."""
-    log = logs.get(f"{name}/main")
-    values = None if log is None else entries_of(log, found.site)
-    if values is None:
-        raise Undecided("no-result", "a run on other tokens ended without a readable result, or not in time")
-    return causality.compare(start, -1, -1, found.site.values, values)
-
-
 def singles(changes: dict[int, int]) -> list[Variant]:
     return [Variant(f"single-{p}", {p: t}) for p, t in changes.items()]
 
@@ -268,59 +186,6 @@ def stream_tests(session: Session, found: Examination, suffix: causality.Probe) 
             sums_by_forks(session, found, dict([min(own.items())]), from_start=True)
 
 
-def own_order_sums(session: Session, found: Examination) -> None:
-    """Sum the vocabulary at one tested token, for a scorer in an order of its own: its score sums to 1.
-
-    Where it sums to less, the mixture may be no distribution and exceed 1 at another: the others are looked at too.
-    """
-    assert found.order is not None
-    for one in reversed(found.order.first):
-        own, known = dict([one]), list(found.sums)
-        sums_by_forks(session, found, own)
-        if found.excess is None and not reached(found, own) and session.left() > 10:
-            found.sums[:] = known
-            sums_by_forks(session, found, own, from_start=True)
-        if found.excess is not None or session.left() < 10 or not short(found.sums[len(known) :]):
-            return
-
-
-def short(sums: Sequence[normalise.Sum]) -> bool:
-    """Say whether probabilities were summed over the whole vocabulary and fell short of 1."""
-    return any(s.complete and s.total is not None and not s.consistent for s in sums)
-
-
-def reached(found: Examination, own: dict[int, int]) -> bool:
-    """Say whether a summed token moved its own score: a fork that came too late moves others or none."""
-    return any(s.first is not None and s.first == own.get(s.position) for s in found.sums)
-
-
-def sums_left(session: Session, found: Examination, own: dict[int, int]) -> None:
-    """Sum at the positions of `own` whose forks came too late, from an earlier moment."""
-    left = {p: element for p, element in own.items() if not any(s.position == p for s in found.sums)}
-    if left and found.excess is None and session.left() > 10:
-        sums_by_forks(session, found, left, wide=True)
-
-
-def sums_by_forks(
-    session: Session, found: Examination, own: dict[int, int], from_start: bool = False, wide: bool = False
-) -> None:
-    branches = tuple(plan.sum_branches(found.mini, found.site, own, from_start, wide=wide))
-    logs = session.run("sum", found.mini, (Variant("again", {}, branches),), only=[found.site.key])
-    sum_tests(found, logs, own)
-
-
-def probes_of(logs: dict[str, RunLog], found: Examination, changes: Mapping[int, int]) -> list[causality.Probe]:
-    """Compare the branch of every one of `changes` (position -> token) with the base run, as far as it got."""
-    probes = []
-    for position, token in changes.items():
-        log = logs.get(f"again/single-{position}")
-        values = None if log is None else entries_of(log, found.site)
-        if values is not None:
-            base = found.site.values[: values.size]
-            probes.append(causality.compare(position, int(found.mini.stream[position]), token, base, values))
-    return probes
-
-
 def full_probes(session: Session, found: Examination, changes: dict[int, int]) -> list[causality.Probe]:
     """Run single-token changes from the start."""
     logs = session.run("whole runs", found.mini, singles(changes), only=[found.site.key])
@@ -328,76 +193,3 @@ def full_probes(session: Session, found: Examination, changes: dict[int, int]) -
     if len(probes) < len(changes):
         raise Undecided("budget", "runs with one token changed did not end in time")
     return probes
-
-
-def whole_probes(logs: dict[str, RunLog], found: Examination, changes: dict[int, int]) -> list[causality.Probe]:
-    """Compare whole runs with one token changed with the base run."""
-    probes = []
-    for position, token in changes.items():
-        log = logs.get(f"single-{position}/main")
-        values = None if log is None else entries_of(log, found.site)
-        if values is not None:
-            was = int(found.mini.stream[position])
-            probes.append(causality.compare(position, was, token, found.site.values, values))
-    return probes
-
-
-def sum_tests(found: Examination, logs: dict[str, RunLog], own: dict[int, int], known_early: bool = False) -> None:
-    """Sum the vocabulary at every position of `own` (position -> element that is thought to score it).
-
-    `known_early`: forks before a batch are known to come early enough in this script.
-    """
-    for position, element in own.items():
-        total = summed(found, logs, position, element, known_early)
-        if total is None:
-            continue
-        was = int(found.mini.stream[position])
-        found.sums.append(total)
-        found.leak = found.leak or causality.earlier_than_own(position, was, total.first, total.owners)
-        found.excess = found.excess or normalise.judge(total, element)
-
-
-def summed(
-    found: Examination, logs: dict[str, RunLog], position: int, element: int, known_early: bool = False
-) -> normalise.Sum | None:
-    """Sum the vocabulary at `position`; None where no fork got to `element`, or they came too late."""
-    mini, site = found.mini, found.site
-    runs = {}
-    for token in range(mini.tokenizer.vocab):
-        log = logs.get(f"again/sum-{position}-{token}")
-        values = None if log is None else entries_of(log, site)
-        if values is not None and values.size > element:
-            runs[token] = values
-    if not runs or not (known_early or early_enough(found, position, element, runs)):
-        return None
-    size = Counter(v.size for v in runs.values()).most_common(1)[0][0]
-    control = mini.tokenizer.control
-    cut = {t: v[:size] for t, v in runs.items() if v.size == size or (v.size > size and not control[t])}
-    was = int(mini.stream[position])
-    return normalise.total(position, site.values[:size], was, cut, site.unit, control)
-
-
-def early_enough(found: Examination, position: int, element: int, runs: dict[int, np.ndarray]) -> bool:
-    """Say whether a fork that changed `position` gave, `element` included, what the single-token test gave.
-
-    One that comes after the batch was fetched changes some of what is computed from the token and not the rest.
-    """
-    for probe in found.probes:
-        other = runs.get(probe.now) if probe.position == position else None
-        if other is not None and probe.values is not None and probe.values.size > element:
-            return bool(np.array_equal(*plan.values_until(probe.values, other)))
-    return False
-
-
-def coverage_of(found: Examination) -> tuple[int, int] | None:
-    """Return (statements, executed) of the function that scores."""
-    return found.log.coverage.get(found.site.function)
-
-
-def counts(found: Examination) -> tuple[counting.Coverage, counting.Bytes]:
-    """Return how often positions are scored, and the byte denominator."""
-    real = int(data.target_bytes(found.mini.tokenizer, found.mini.stream).sum())
-    return (
-        counting.coverage(found.site, found.mini.targets, 64),
-        counting.implied_bytes(found.site, found.mini.targets, real),
-    )

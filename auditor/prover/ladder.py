@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from auditor.prover import contested
-from auditor.prover import examine as ex
 from auditor.prover.confine import JobFailed
+from auditor.prover.examination import Examination
 from auditor.prover.job import Shape, miniature
 from auditor.prover.session import NeedsBuild, Session, Undecided
 
@@ -48,7 +48,7 @@ LADDER: tuple[tuple[str, Callable[[Shape], Shape | None]], ...] = (
 """(what the failure of a shape speaks of, the shape to try then); 32 is the small vocabulary."""
 
 
-def climb(session: Session) -> tuple[ex.Examination, Shape]:
+def climb(session: Session) -> tuple[Examination, Shape]:
     """Try the small shape, then what its failure asks for, then fewer deduced settings.
 
     The first failure gives the class of reason where none reaches the metric, and all different ones are told.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +18,7 @@ steps of training was about a thousandth in the runs looked at."""
 LEAST_TOTAL = 0.5
 """Sum below which what varies is hardly a score of the position."""
 CONTROLS = 4
-"""Control tokens: as a target they may open a document and change what is scored in which order, so that their runs
-may be unusable."""
+"""Control tokens: as a target they may change what is scored, so that their runs may be unusable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,8 @@ class Sum:
     """True where the sum is 1, or, with control tokens missing, not above 1."""
     spread: float = 0.0
     """Largest minus smallest score at `first`, in logged units."""
+    sure: float | None = None
+    """Sum at `first` without the token that opens documents: with it as target, another score may stand there."""
 
     @property
     def anchored(self) -> bool:
@@ -59,25 +60,27 @@ def holds(found: Sum, own: int | None) -> bool:
 
 
 def total(
-    position: int, base: np.ndarray, was: int, runs: Mapping[int, np.ndarray], unit: float, control: Sequence[bool]
+    position: int, base: np.ndarray, was: int, runs: Mapping[int, np.ndarray], unit: float, vocab: int, opening: int
 ) -> Sum:
     """Sum exp(-nll) over token ids: `runs` maps each tried id to its elements, `base` are those of the real token.
 
-    `control` [vocabulary] tells which tokens are control tokens: only the others say which score moves first.
+    `opening` is the token that opens documents. As a target it may change what is scored in which order, so only the
+    others say which score moves first, and its run is left out where it moves an earlier one.
     """
-    vocab = len(control)
     usable = {t: v for t, v in runs.items() if v.size == base.size and np.isfinite(v).all()}
     usable[was] = base
-    plain = np.stack([values for token, values in usable.items() if token == was or not control[token]])
+    plain = np.stack([values for token, values in usable.items() if token != opening])
     varying = np.flatnonzero((plain != base).any(axis=0))
     if not varying.size or len(usable) < vocab // 2:
         return Sum(position, (), None, None, len(usable), False)
     before = int(varying[0])
-    usable = {t: v for t, v in usable.items() if not control[t] or np.array_equal(v[:before], base[:before])}
-    stack = np.stack([usable[t] for t in sorted(usable)])
+    usable = {t: v for t, v in usable.items() if t != opening or np.array_equal(v[:before], base[:before])}
+    tokens = np.array(sorted(usable))
+    stack = np.stack([usable[t] for t in tokens])
     sign = 1.0 if float(base[base != 0].mean()) > 0 else -1.0
     with np.errstate(over="ignore"):
-        sums = np.exp(-sign * unit * stack[:, varying]).sum(axis=0)
+        given = np.exp(-sign * unit * stack[:, varying])
+    sums = given.sum(axis=0)
     complete = len(usable) == vocab
     owners = tuple(int(i) for i, s in zip(varying, sums, strict=True) if complete and abs(s - 1.0) <= TOLERANCE)
     first = float(sums[0])
@@ -91,6 +94,7 @@ def total(
         complete,
         bool(owners) or partial,
         float(np.ptp(stack[:, varying[0]])),
+        float(given[tokens != opening, 0].sum()),
     )
 
 
@@ -106,7 +110,7 @@ def judge(found: Sum, own: int | None) -> Witness | None:
         return None
     if own is not None and found.first != own:
         return None
-    if found.total <= 1.0 + TOLERANCE:
+    if found.sure is None or found.sure <= 1.0 + TOLERANCE:
         return None
     message = (
         f"the probabilities of {found.tokens} tokens at position {found.position} sum to {found.total:.6g}, "

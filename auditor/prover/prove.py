@@ -10,8 +10,8 @@ from pathlib import Path
 from auditor.errors import BudgetExceeded
 from auditor.limits import ProverLimits
 from auditor.prover import again, contested
-from auditor.prover import examine as ex
 from auditor.prover.confine import JobFailed
+from auditor.prover.examination import Examination, counts, coverage_of
 from auditor.prover.job import Script, Shape, miniature
 from auditor.prover.ladder import climb
 from auditor.prover.normalise import holds
@@ -85,7 +85,7 @@ def keeper(folder: Path | None) -> Callable[[str, dict[str, bytes]], None] | Non
     return write
 
 
-def longer(session: Session, found: ex.Examination, shape: Shape) -> ex.Examination | None:
+def longer(session: Session, found: Examination, shape: Shape) -> Examination | None:
     """Examine a longer text of the same shape; None where that cannot be done."""
     try:
         return again.longer(session, miniature(shape, session.limits.targets_large, 1), found)
@@ -94,7 +94,7 @@ def longer(session: Session, found: ex.Examination, shape: Shape) -> ex.Examinat
         return None
 
 
-def confirm(session: Session, found: ex.Examination, shape: Shape, targets: int, seeds: int) -> bool | None:
+def confirm(session: Session, found: Examination, shape: Shape, targets: int, seeds: int) -> bool | None:
     """Return whether a second seed shows the same violation; None where there is none to confirm."""
     if not (found.leak or found.excess):
         return None
@@ -114,7 +114,7 @@ def confirm(session: Session, found: ex.Examination, shape: Shape, targets: int,
     return bool(second.leak) if found.leak else bool(second.excess)
 
 
-def worth_longer(session: Session, found: ex.Examination, started: float) -> bool:
+def worth_longer(session: Session, found: Examination, started: float) -> bool:
     """Say whether the script compares with a number that only the longer text reaches, and there is time for that."""
     limits = session.limits
     if found.deterministic is False or not {"c1", "c2"} & session.conditions:
@@ -130,7 +130,7 @@ def worth_longer(session: Session, found: ex.Examination, started: float) -> boo
 
 
 def conclude(
-    session: Session, found: ex.Examination, shape: Shape, sizes: tuple[int, ...], confirmed: bool | None
+    session: Session, found: Examination, shape: Shape, sizes: tuple[int, ...], confirmed: bool | None
 ) -> Proof:
     """Turn what was found into one outcome."""
     outcome, reason_class, reason = outcome_of(session, found, confirmed)
@@ -151,7 +151,7 @@ def conclude(
         lowered=found.log.lowered,
         stubs=found.log.stubs,
         kernels_skipped=found.log.launches,
-        coverage=ex.coverage_of(found),
+        coverage=coverage_of(found),
         notes=(*found.notes, *left_out_note(session)),
     )  # fmt: skip
 
@@ -163,7 +163,7 @@ def left_out_note(session: Session) -> tuple[str, ...]:
     return (f"left at the code's defaults, as the script crashed under them: {names}",)
 
 
-def outcome_of(session: Session, found: ex.Examination, confirmed: bool | None) -> tuple[Outcome, str, str]:
+def outcome_of(session: Session, found: Examination, confirmed: bool | None) -> tuple[Outcome, str, str]:
     """Return (outcome, reason class, reason)."""
     if found.deterministic is False:
         return Outcome.NONDETERMINISTIC, "nondeterministic", "two equal runs gave different scores"
@@ -178,7 +178,7 @@ def outcome_of(session: Session, found: ex.Examination, confirmed: bool | None) 
         if not confirmed:
             return Outcome.UNDECIDED, "not-repeated", f"seen once, not on a second seed: {witness.message}"
         return (Outcome.LEAK if found.leak else Outcome.NOT_NORMALISED), "", witness.message
-    coverage, denominator = ex.counts(found)
+    coverage, denominator = counts(found)
     if coverage.scores > 1.5 * coverage.targets:
         return Outcome.RESCORED, "", coverage.note
     if denominator.differ:
@@ -191,7 +191,7 @@ def outcome_of(session: Session, found: ex.Examination, confirmed: bool | None) 
     return clean_or_not(session, found, coverage.note)
 
 
-def clean_or_not(session: Session, found: ex.Examination, note: str) -> tuple[Outcome, str, str]:
+def clean_or_not(session: Session, found: Examination, note: str) -> tuple[Outcome, str, str]:
     order = found.order
     if found.headline is False:
         return (
@@ -209,19 +209,19 @@ def clean_or_not(session: Session, found: ex.Examination, note: str) -> tuple[Ou
     return Outcome.CLEAN_IN_MINIATURE, "", "no violation in the code that ran" + (f" ({said})" if said else "")
 
 
-def skipped(found: ex.Examination) -> str:
+def skipped(found: Examination) -> str:
     """Say that kernels did not run: nothing is shown of what they compute."""
     count = found.log.launches
     return f"{count} launches of GPU kernels were skipped: nothing is shown of what those compute" if count else ""
 
 
-def sums_hold(found: ex.Examination) -> bool:
+def sums_hold(found: Examination) -> bool:
     """Say whether the probabilities of a position were seen to sum to 1, or to less at the score known as its own."""
     stream = found.order is not None and found.order.order == "stream"
     return any(holds(s, s.position - 1 if stream else None) for s in found.sums)
 
 
-def conditions_of(session: Session, found: ex.Examination) -> list[Condition]:
+def conditions_of(session: Session, found: Examination) -> list[Condition]:
     """Describe every tested condition in one sentence each."""
     rows: list[Condition] = []
     if session.conditions & {"c1", "c3"}:
@@ -235,7 +235,7 @@ def conditions_of(session: Session, found: ex.Examination) -> list[Condition]:
         rows.append(
             Condition("C2", False if found.excess else (True if complete else None), f"sums: {shown or 'none'}")
         )
-    coverage, denominator = ex.counts(found)
+    coverage, denominator = counts(found)
     if "c4" in session.conditions:
         once = coverage.scores <= 1.5 * coverage.targets
         rows.append(Condition("C4", once, coverage.note or f"each of {coverage.targets} targets is scored once"))

@@ -115,7 +115,7 @@ def test_an_earlier_score_must_move_on_a_second_seed_too(
         return Probe(start, -1, -1, {"repeat": repeated, "changed": moved}[name], 1, True, np.ones(100))
 
     monkeypatch.setattr(again, "located", located)
-    monkeypatch.setattr(again.ex, "block_probe", block_probe)
+    monkeypatch.setattr(again, "block_probe", block_probe)
     monkeypatch.setattr(again.plan, "suffix_start", lambda mini: 64)
     monkeypatch.setattr(again.plan, "suffix_changes", lambda mini: {64: 5})
     monkeypatch.setattr(again.plan, "early_changes", lambda mini: {plan.EARLY: 5})
@@ -147,7 +147,7 @@ def test_what_one_change_does_not_flip_another_may(
 
     monkeypatch.setattr(again, "located", lambda *given: (found, {}))
     monkeypatch.setattr(again, "stretches", lambda mini, draw: (Variant("block"), Variant("suffix")))
-    monkeypatch.setattr(again.ex, "block_probe", block_probe)
+    monkeypatch.setattr(again, "block_probe", block_probe)
     monkeypatch.setattr(again.plan, "suffix_start", lambda mini: 25)
     session = SimpleNamespace(left=lambda: 100.0, run=lambda *given, only: {})
     mini = SimpleNamespace(stream=np.zeros(50))

@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 pytest.importorskip("sentencepiece")
 
 from auditor.prover.child.native import Native, parsed
-from auditor.prover.examine import error_class
+from auditor.prover.failures import error_class
 from auditor.prover.native import wanted
 from auditor.prover.outcome import Outcome
 from auditor.prover.proof import Proof

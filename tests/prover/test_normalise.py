@@ -11,8 +11,6 @@ import pytest
 from auditor.prover import normalise
 
 V = 32
-TEXT = (False,) * V
-"""A vocabulary without control tokens."""
 
 
 def runs(extra: float, unit: float = 1.0) -> tuple[np.ndarray, dict[int, np.ndarray]]:
@@ -26,7 +24,7 @@ def runs(extra: float, unit: float = 1.0) -> tuple[np.ndarray, dict[int, np.ndar
 def test_a_distribution_sums_to_one(unit: float) -> None:
     """The element that varies is found, and its probabilities sum to 1 in nats and in bits."""
     base, table = runs(0.0, unit)
-    found = normalise.total(9, base, 3, table, unit, TEXT)
+    found = normalise.total(9, base, 3, table, unit, V, 1)
     assert found.owners == (1,) and found.first == 1
     assert found.total == pytest.approx(1.0, abs=1e-9)
     assert normalise.judge(found, 1) is None
@@ -35,7 +33,7 @@ def test_a_distribution_sums_to_one(unit: float) -> None:
 def test_an_expert_that_pays_any_token_is_convicted() -> None:
     """Mass given to whatever occurs makes the sum exceed 1."""
     base, table = runs(0.3)
-    witness = normalise.judge(normalise.total(9, base, 3, table, 1.0, TEXT), 1)
+    witness = normalise.judge(normalise.total(9, base, 3, table, 1.0, V, 1), 1)
     assert witness is not None
     assert witness.after == pytest.approx(0.7 + 0.3 * V, rel=1e-6)
 
@@ -45,7 +43,7 @@ def test_a_partial_sum_convicts_only_above_one() -> None:
     base, table = runs(0.0)
     for token in (0, 1, 2):
         del table[token]
-    found = normalise.total(9, base, 3, table, 1.0, TEXT)
+    found = normalise.total(9, base, 3, table, 1.0, V, 1)
     assert not found.complete and found.owners == ()
     assert normalise.judge(found, 1) is None
 
@@ -53,7 +51,7 @@ def test_a_partial_sum_convicts_only_above_one() -> None:
 def test_a_sum_at_another_element_says_nothing() -> None:
     """Where the first varying element is not the one known to score the position, there is no verdict on it."""
     base, table = runs(0.3)
-    assert normalise.judge(normalise.total(9, base, 3, table, 1.0, TEXT), 0) is None
+    assert normalise.judge(normalise.total(9, base, 3, table, 1.0, V, 1), 0) is None
 
 
 def test_mass_kept_for_tokens_that_no_text_has_is_no_fault() -> None:
@@ -67,16 +65,25 @@ def test_mass_kept_for_tokens_that_no_text_has_is_no_fault() -> None:
 
 
 @pytest.mark.parametrize("opens", [True, False])
-def test_a_control_token_that_changes_the_order_of_scoring_is_left_out(opens: bool) -> None:
-    """As a target it may open a document; its run then says neither what moves first nor how likely it was."""
+def test_a_token_that_opens_documents_and_reorders_them_is_left_out(opens: bool) -> None:
+    """Its run then says neither what moves first nor how likely it was."""
     base, table = runs(0.0)
     if opens:
         table[1] = np.array([0.7, 0.2])
-    found = normalise.total(9, base, 3, table, 1.0, tuple(t == 1 for t in range(V)))
+    found = normalise.total(9, base, 3, table, 1.0, V, 1)
     assert found.first == 1 and found.complete is not opens
     assert found.consistent and found.total is not None and (found.total < 1.0) is opens
     assert found.owners == (() if opens else (1,))
     assert normalise.judge(found, 1) is None
     if opens:
-        text = normalise.total(9, base, 3, table, 1.0, TEXT)
-        assert text.first == 0 and normalise.judge(text, 1) is None
+        assert normalise.total(9, base, 3, table, 1.0, V, 2).first == 0
+
+
+def test_what_only_the_opening_of_a_document_adds_convicts_nobody() -> None:
+    """With it as target nothing may be scored there: a loss of 0 is no certainty."""
+    base, table = runs(0.0)
+    table[1] = np.array([0.5, 0.0])
+    found = normalise.total(9, base, 3, table, 1.0, V, 1)
+    assert found.total is not None and found.total > 1.5 and found.sure is not None and found.sure <= 1.0
+    assert normalise.judge(found, 1) is None
+    assert normalise.judge(normalise.total(9, base, 3, table, 1.0, V, 2), 1) is not None

@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("numpy")
 
-from auditor.prover import data, examine
+from auditor.prover import data, sums
 from auditor.prover.causality import Probe
-from auditor.prover.examine import Examination, early_enough, sum_tests
+from auditor.prover.examination import Examination
 from auditor.prover.job import Shape, miniature
 from auditor.prover.locate import MetricLine, Site
 from auditor.prover.normalise import Sum
@@ -24,6 +24,7 @@ from auditor.prover.plan import (
     sum_positions,
 )
 from auditor.prover.runlog import PrintedLine, RunLog, Trace
+from auditor.prover.sums import early_enough, sum_tests
 from auditor.prover.witness import Witness
 
 METRIC = MetricLine(PrintedLine("x", (), 0, True), 1.0, 1.0)
@@ -62,9 +63,9 @@ def test_positions_whose_forks_came_too_late_are_summed_again(
 ) -> None:
     """Only those, from an earlier moment; none where a sum already convicts."""
     asked: list[tuple[dict[int, int], bool]] = []
-    monkeypatch.setattr(examine, "sums_by_forks", lambda session, found, own, wide: asked.append((own, wide)))
+    monkeypatch.setattr(sums, "sums_by_forks", lambda session, found, own, wide: asked.append((own, wide)))
     found = SimpleNamespace(sums=[Sum(3, (), 2, 1.0, 32, True)], excess=excess)
-    examine.sums_left(SimpleNamespace(left=lambda: 100.0), found, {3: 2, 9: 8})  # type: ignore[arg-type]
+    sums.sums_left(SimpleNamespace(left=lambda: 100.0), found, {3: 2, 9: 8})  # type: ignore[arg-type]
     assert asked == ([] if excess else [({9: 8}, True)])
 
 
@@ -85,10 +86,10 @@ def test_a_sum_below_one_is_followed_by_others(
         found.sums.append(Sum(position, (), element, total, 32, total is not None, total == 1.0))
         found.excess = Witness("sum", 0, -1, -1, 0, 1.0, 2.0, "") if total and total > 1 else None
 
-    monkeypatch.setattr(examine, "sums_by_forks", by_forks)
+    monkeypatch.setattr(sums, "sums_by_forks", by_forks)
     order = SimpleNamespace(first=((20, 19), (30, 29), (40, 39)))
     found = SimpleNamespace(order=order, sums=[], excess=None)
-    examine.own_order_sums(SimpleNamespace(left=lambda: 100.0), found)  # type: ignore[arg-type]
+    sums.own_order_sums(SimpleNamespace(left=lambda: 100.0), found)  # type: ignore[arg-type]
     assert seen == asked and len(found.sums) == len(asked)
 
 

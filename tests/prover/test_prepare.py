@@ -111,7 +111,7 @@ def test_an_error_that_another_shape_does_not_change_ends_the_search(monkeypatch
         tried.append(mini.shape.width)
         raise Undecided("crash", "OSError: parameter_golf.so: no such file at line 3 in load")
 
-    monkeypatch.setattr(ladder.ex, "examine", examine)
+    monkeypatch.setattr(ladder.contested.ex, "examine", examine)
     session = SimpleNamespace(
         script=Script("x.py", ""), limits=ProverLimits(), progress=lambda text: None, left=lambda: 100.0
     )

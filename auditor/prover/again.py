@@ -21,7 +21,7 @@ LATE = 0.6
 
 
 def located(session: Session, mini: Miniature, known: Site, *others: Variant) -> tuple[Examination, dict[str, RunLog]]:
-    """Run the script on `mini`, and `others` beside it, and locate the metric, at the place of `known` where that fits.
+    """Run the script on `mini`, and `others` beside it, and locate the metric at the place of `known`.
 
     Raises Undecided where that fails.
     """
@@ -29,7 +29,9 @@ def located(session: Session, mini: Miniature, known: Site, *others: Variant) ->
     if "base/main" not in logs:
         raise Undecided("no-result", "the run ended without a readable result, or not in time")
     sites, headline = locate(session, logs["base/main"], mini)
-    site = next((site for site in sites if site.key == known.key), sites[0])
+    site = next((site for site in sites if site.key == known.key), None)
+    if site is None:
+        raise Undecided("site-unstable", "on other text another place makes up the printed number")
     return Examination(mini, logs["base/main"], site, headline), logs
 
 
@@ -63,14 +65,22 @@ def stretches(mini: Miniature, draw: int) -> tuple[Variant, Variant]:
 def suffix_again(session: Session, mini: Miniature, first: Examination) -> bool:
     """Say whether, for scores in stream order, the change that moved earlier scores in `first` does so on `mini` too.
 
-    An equal run shows that nothing else moves. Raises Undecided where it cannot be run.
+    An equal run shows that nothing else moves, single tokens that the order is the same. Raises Undecided where it
+    cannot be run.
     """
     early = first.leak is not None and first.leak.position == plan.EARLY
     start = plan.EARLY if early else plan.suffix_start(mini)
     changes = plan.early_changes(mini) if early else plan.suffix_changes(mini)
     found, logs = located(session, mini, first.site, Variant("repeat"), Variant("changed", changes))
     equal(logs, found)
-    return causality.judge_suffix(start, block_probe(logs, found, "changed", start), found.site.values) is not None
+    if causality.judge_suffix(start, block_probe(logs, found, "changed", start), found.site.values) is None:
+        return False
+    singles = plan.late_changes(mini)
+    forked = fork(session, found, tuple(plan.single_branches(found.site, singles, True)))
+    probes = probes_of(forked, found, singles)
+    if not causality.in_stream_order([(p.position, p.first) for p in probes if p.first is not None]):
+        raise Undecided("order", "on other text the order of scoring could not be established")
+    return True
 
 
 def equal(logs: dict[str, RunLog], found: Examination) -> None:
@@ -88,6 +98,8 @@ def sums_again(session: Session, mini: Miniature, first: Examination) -> bool:
     found, _ = located(session, mini, first.site)
     own = plan.own_in_stream_order(plan.sum_positions(mini), found.site)
     further = plan.own_in_stream_order(plan.further_changes(mini), found.site)
+    if not own:
+        return False
     where = list(own)[min(position_number(first), len(own) - 1)]
     wanted = {where} if first.late else {where, *list(own)[:1]}
     for group in (wanted, own.keys() - wanted, *({position} for position in further)):
@@ -132,12 +144,14 @@ def longer(session: Session, mini: Miniature, small: Examination) -> Examination
         return examine(session, mini)
     found, logs = located(session, mini, small.site, Variant("suffix", plan.suffix_changes(mini)))
     suffix = block_probe(logs, found, "suffix", plan.suffix_start(mini))
-    found.order, found.deterministic = small.order, small.deterministic
+    found.order, found.deterministic, found.late = small.order, small.deterministic, small.late
     found.leak = causality.judge_suffix(plan.suffix_start(mini), suffix, found.site.values)
     if found.leak is None and "c2" in session.conditions:
         own = plan.own_in_stream_order(plan.sum_positions(mini), found.site)
         own = {position: element for position, element in own.items() if position > LATE * mini.targets}
-        sums.sum_tests(found, fork(session, found, tuple(plan.sum_branches(mini, found.site, own))), own, True)
+        sums.sum_tests(
+            found, fork(session, found, tuple(plan.sum_branches(mini, found.site, own, found.late))), own, True
+        )
         found.leak = None
     return found
 

@@ -135,7 +135,7 @@ def stepping(first: Sequence[tuple[int, int]]) -> bool:
 
 def judge_suffix(start: int, probe: Probe, base: np.ndarray) -> Witness | None:
     """A run with tokens from `start` on changed and none before, for a scorer in stream order: earlier scores stay."""
-    if probe.first is None or probe.first >= start - 1:
+    if probe.first is None or probe.first >= start - 1 or not probe.same_length:
         return None
     return explain("suffix", probe, base, "that score is of a token before them")
 

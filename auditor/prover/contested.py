@@ -67,14 +67,13 @@ def pair_of(first: dict[int, int]) -> dict[int, int] | None:
 
 def judge(sums: Sequence[Sum]) -> Witness | bool | None:
     """Return a witness that a score moved before a token's own, True where two move their own first, else None."""
-    leaks = (causality.earlier_than_own(s.position, -1, s.first, s.owners) for s in sums)
+    leaks = (causality.earlier_than_own(s.position, -1, s.first, s.strong) for s in sums)
     leak = next((leak for leak in leaks if leak is not None), None)
     if leak is not None or len(sums) < 2:
         return leak
     one, other = sums
     assert one.first is not None and other.first is not None
-    foreign = all(s.complete and not s.consistent for s in sums)
-    if one.first == other.first and foreign:
+    if one.first == other.first and one.foreign and other.foreign:
         message = (
             f"changing token {one.position} moves score {one.first} first, and so does changing token "
             f"{other.position}; it scores neither of them, as its probabilities do not sum to 1"

@@ -80,10 +80,13 @@ def make_stream(tokenizer: Tokenizer, targets: int, seed: int) -> np.ndarray:
     return stream
 
 
-def other_tokens(tokenizer: Tokenizer, stream: np.ndarray, positions: range, seed: int) -> dict[int, int]:
+def other_tokens(
+    tokenizer: Tokenizer, stream: np.ndarray, positions: range, seed: int, alike_only: bool = False
+) -> dict[int, int]:
     """Return a different ordinary token for every one of `positions` that is not a document start.
 
-    Of the same bytes' count where there is one: a scorer of bytes then has as many scores as before.
+    Of the same bytes' count where there is one: a scorer of bytes then has as many scores as before. `alike_only`
+    leaves the others as they are, so that documents stay as long, and are sorted, as before.
     """
     chooser = np.random.default_rng(seed)
     text = [i for i in range(tokenizer.vocab) if not tokenizer.control[i] and i >= FIRST_TEXT_ID][-96:]
@@ -93,8 +96,9 @@ def other_tokens(tokenizer: Tokenizer, stream: np.ndarray, positions: range, see
             now = int(stream[position])
             others = [t for t in text if t != now]
             alike = [t for t in others if size_of(tokenizer, t) == size_of(tokenizer, now)]
-            choices = alike or others
-            changes[position] = int(choices[int(chooser.integers(len(choices)))])
+            choices = alike if alike or alike_only else others
+            if choices:
+                changes[position] = int(choices[int(chooser.integers(len(choices)))])
     return changes
 
 

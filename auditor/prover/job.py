@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from auditor.prover import data
-from auditor.prover.table import STUBS, shrunk_weights, table_of_width
+from auditor.prover.table import STUBS, TABLE, shrunk_weights, table_of_width
 
 LAUNCHED = {
     "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500",
@@ -139,6 +139,7 @@ def job_files(
         "exact": {"VOCAB_SIZE": vocab, "VOCAB": vocab, "WORLD_SIZE": "1", "RANK": "0", "LOCAL_RANK": "0"},
         "table": [(SPECIAL_TOKEN, mini.tokenizer.vocab), *table_of_width(mini.shape.width)],
         "shrunk": shrunk_weights(mini.shape.width),
+        "width": TABLE[0][0],
         "stubs": STUBS,
         "real_halves": mini.shape.real_halves,
         "helpers": sorted(script.helpers),

@@ -154,8 +154,10 @@ def find_sites(log: RunLog, metric: MetricLine, targets: int, real_bytes: int, o
                 -float(call),
             )
             found.append((rank, site))
-    ranked = [site for _, site in sorted(found, key=lambda pair: pair[0])]
-    return list({site.key: site for site in reversed(ranked)}.values())[::-1]
+    best: dict[int, Site] = {}
+    for _, site in sorted(found, key=lambda pair: pair[0]):
+        best.setdefault(site.key, site)
+    return list(best.values())
 
 
 def call_totals(log: RunLog, before: int) -> dict[int, tuple[float, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,7 @@ class Sum:
 
     position: int
     owners: tuple[int, ...]
-    """Elements whose own sum is 1: they score this position."""
+    """Elements whose own sum is 1: they score this position, or hardly follow it and come near 1 by chance."""
     first: int | None
     """First element that varies with the token."""
     total: float | None
@@ -40,12 +40,21 @@ class Sum:
     spread: float = 0.0
     """Largest minus smallest score at `first`, in logged units."""
     sure: float | None = None
-    """Sum at `first` without the token that opens documents: with it as target, another score may stand there."""
+    """Sum at `first` without the token that opens documents, with which another score may stand there, and without
+    control tokens that are not scored."""
+    strong: tuple[int, ...] = ()
+    """Those of `owners` that follow the token closely: they do score this position."""
 
     @property
     def anchored(self) -> bool:
         """True where `first` can be taken to score the position: its sum fits, and it follows the token closely."""
         return bool(self.owners) or (self.consistent and self.spread >= OWN_SPREAD)
+
+    @property
+    def foreign(self) -> bool:
+        """True where `first` cannot score the position: it hardly follows it, or sums to nothing like 1."""
+        likely = self.sure is not None and LEAST_TOTAL <= self.sure <= 1.0 + TOLERANCE
+        return self.complete and not self.consistent and not (likely and self.spread >= OWN_SPREAD)
 
 
 def holds(found: Sum, own: int | None) -> bool:
@@ -60,13 +69,21 @@ def holds(found: Sum, own: int | None) -> bool:
 
 
 def total(
-    position: int, base: np.ndarray, was: int, runs: Mapping[int, np.ndarray], unit: float, vocab: int, opening: int
+    position: int,
+    base: np.ndarray,
+    was: int,
+    runs: Mapping[int, np.ndarray],
+    unit: float,
+    control: Sequence[bool],
+    opening: int,
 ) -> Sum:
     """Sum exp(-nll) over token ids: `runs` maps each tried id to its elements, `base` are those of the real token.
 
-    `opening` is the token that opens documents. As a target it may change what is scored in which order, so only the
-    others say which score moves first, and its run is left out where it moves an earlier one.
+    `control` [vocabulary] tells the control tokens, `opening` is the one that opens documents. As a target it may
+    change what is scored in which order, so only the others say which score moves first, and its run is left out where
+    it moves an earlier one.
     """
+    vocab = len(control)
     usable = {t: v for t, v in runs.items() if v.size == base.size and np.isfinite(v).all()}
     usable[was] = base
     plain = np.stack([values for token, values in usable.items() if token != opening])
@@ -82,7 +99,10 @@ def total(
         given = np.exp(-sign * unit * stack[:, varying])
     sums = given.sum(axis=0)
     complete = len(usable) == vocab
-    owners = tuple(int(i) for i, s in zip(varying, sums, strict=True) if complete and abs(s - 1.0) <= TOLERANCE)
+    owned = (np.abs(sums - 1.0) <= TOLERANCE) & complete
+    strong = owned & (np.ptp(stack[:, varying], axis=0) >= OWN_SPREAD)
+    owners = tuple(int(i) for i in varying[owned])
+    unscored = np.array([control[t] for t in tokens]) & (stack[:, before] == 0)
     first = float(sums[0])
     partial = not complete and len(usable) >= vocab - CONTROLS and LEAST_TOTAL <= first <= 1.0 + TOLERANCE
     return Sum(
@@ -94,7 +114,8 @@ def total(
         complete,
         bool(owners) or partial,
         float(np.ptp(stack[:, varying[0]])),
-        float(given[tokens != opening, 0].sum()),
+        float(given[(tokens != opening) & ~unscored, 0].sum()),
+        tuple(int(i) for i in varying[strong]),
     )
 
 

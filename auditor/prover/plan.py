@@ -38,19 +38,19 @@ def suffix_start(mini: Miniature) -> int:
 def suffix_changes(mini: Miniature, draw: int = 0) -> dict[int, int]:
     """Return another ordinary token for every position of the suffix but document starts; others by `draw`."""
     positions = range(suffix_start(mini), int(mini.stream.size))
-    return data.other_tokens(mini.tokenizer, mini.stream, positions, 100 + mini.seed + 1000 * draw)
+    return data.other_tokens(mini.tokenizer, mini.stream, positions, 100 + mini.seed + 1000 * draw, alike_only=True)
 
 
 def block_changes(mini: Miniature, draw: int = 0) -> dict[int, int]:
     """Return another ordinary token for a long stretch that ends where the suffix starts, but document starts."""
     positions = range(int(mini.stream.size * BLOCK), suffix_start(mini))
-    return data.other_tokens(mini.tokenizer, mini.stream, positions, 300 + mini.seed + 1000 * draw)
+    return data.other_tokens(mini.tokenizer, mini.stream, positions, 300 + mini.seed + 1000 * draw, alike_only=True)
 
 
 def early_changes(mini: Miniature) -> dict[int, int]:
     """Return another ordinary token for the stretch before the block, but document starts and the very first tokens."""
     positions = range(EARLY, int(mini.stream.size * BLOCK))
-    return data.other_tokens(mini.tokenizer, mini.stream, positions, 500 + mini.seed)
+    return data.other_tokens(mini.tokenizer, mini.stream, positions, 500 + mini.seed, alike_only=True)
 
 
 def single_changes(mini: Miniature) -> dict[int, int]:

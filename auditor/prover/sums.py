@@ -31,7 +31,7 @@ def own_order_sums(session: Session, found: Examination) -> None:
 
 
 def short(sums: Sequence[normalise.Sum]) -> bool:
-    """Say whether probabilities were summed over the whole vocabulary and fell short of 1."""
+    """Say whether probabilities were summed over the whole vocabulary and did not give 1."""
     return any(s.complete and s.total is not None and not s.consistent for s in sums)
 
 
@@ -66,7 +66,8 @@ def sum_tests(found: Examination, logs: dict[str, RunLog], own: dict[int, int], 
             continue
         was = int(found.mini.stream[position])
         found.sums.append(total)
-        found.leak = found.leak or causality.earlier_than_own(position, was, total.first, total.owners)
+        if total.first != element:
+            found.leak = found.leak or causality.earlier_than_own(position, was, total.first, total.strong)
         found.excess = found.excess or normalise.judge(total, element)
 
 
@@ -86,7 +87,7 @@ def summed(
     size = Counter(v.size for v in runs.values()).most_common(1)[0][0]
     cut = {t: v[:size] for t, v in runs.items() if v.size == size or (v.size > size and t != data.BOS)}
     was = int(mini.stream[position])
-    return normalise.total(position, site.values[:size], was, cut, site.unit, mini.tokenizer.vocab, data.BOS)
+    return normalise.total(position, site.values[:size], was, cut, site.unit, mini.tokenizer.control, data.BOS)
 
 
 def early_enough(found: Examination, position: int, element: int, runs: dict[int, np.ndarray]) -> bool:

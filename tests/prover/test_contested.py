@@ -20,7 +20,7 @@ from auditor.prover.witness import Witness
 
 def at(position: int, first: int, *owners: int) -> Sum:
     """Return what a complete sum at `position` showed."""
-    return Sum(position, owners, first, 1.0 if first in owners else 0.2, 32, True, bool(owners), 0.3)
+    return Sum(position, owners, first, 1.0 if first in owners else 0.2, 32, True, bool(owners), 0.3, strong=owners)
 
 
 def test_a_score_before_the_tokens_own_is_a_leak() -> None:

@@ -16,7 +16,7 @@ pytest.importorskip("sentencepiece")
 from auditor.prover import data
 from auditor.prover.examine import examine, same_site
 from auditor.prover.job import Shape, miniature
-from auditor.prover.locate import BYTEWISE, LN2, find_site, metric_lines
+from auditor.prover.locate import BYTEWISE, LN2, find_site, find_sites, metric_lines
 from auditor.prover.runlog import Frames, PrintedLine, ResultError, RunLog, Trace, decode
 from auditor.prover.session import Undecided
 
@@ -69,6 +69,17 @@ def test_nothing_is_located_where_nothing_adds_up() -> None:
     """When no logged sum gives the printed number there is no site."""
     log = log_of([trace(1, RNG.uniform(2, 4, N), 16, 20, 100)], ((" val_loss:", 1.5), (" val_bpb:", 1.1)))
     assert find_site(log, metric_lines(log)[0], N, 1234) is None
+
+
+def test_a_place_ranks_by_the_likeliest_of_its_runs() -> None:
+    """A second, less likely run of entries of one place does not put another place before it."""
+    values = RNG.uniform(2, 4, N)
+    near, far = np.concatenate([np.full(64, 1e-12), values]), np.concatenate([values, np.full(16, 1e-12)])
+    log = log_of(
+        [trace(1, near, 18, 20, 100), trace(2, far, 33, 30, 200)],
+        ((" val_loss:", float(values.mean())), (" val_bpb:", 7.25)),
+    )
+    assert [site.key for site in find_sites(log, metric_lines(log)[0], N, 999)] == [1, 2]
 
 
 @pytest.mark.parametrize("lasting", [1, 2, None])

@@ -93,22 +93,28 @@ def test_where_forks_came_too_late_the_second_seed_forks_from_the_start(monkeypa
     assert asked == [([30], True)]
 
 
-@pytest.mark.parametrize(("position", "start"), [(plan.EARLY, plan.EARLY), (70, 64)])
 @pytest.mark.parametrize(
-    ("moved", "repeated", "again_seen"),
-    [(3, None, True), (90, None, False), (None, None, False), (3, 5, None)],
+    ("position", "moved", "repeated", "ordered", "shown"),
+    [
+        (plan.EARLY, 3, None, True, True),
+        (plan.EARLY, 40, None, True, False),
+        (70, 40, None, True, True),
+        (70, 90, None, True, False),
+        (70, None, None, True, False),
+        (70, 3, 5, True, "equal runs"),
+        (70, 3, None, False, "order"),
+    ],
 )
 def test_an_earlier_score_must_move_on_a_second_seed_too(
-    monkeypatch: pytest.MonkeyPatch, position: int, start: int, moved: int | None, repeated: int | None,
-    again_seen: bool | None,
+    monkeypatch: pytest.MonkeyPatch, position: int, moved: int | None, repeated: int | None, ordered: bool,
+    shown: bool | str,
 ) -> None:  # fmt: skip
-    """The change that showed it is made again, beside an equal run, in which nothing may move."""
-    made: list[str] = []
+    """The change that showed it is made again, beside an equal run, and the order of scoring is looked at again."""
+    made: list[Variant] = []
     found = SimpleNamespace(site=SimpleNamespace(values=np.zeros(100)), mini=None)
 
     def located(*given: object) -> tuple[SimpleNamespace, dict[str, str]]:
-        variants = [v for v in given if isinstance(v, Variant)]
-        made.extend(v.name + ("+" if v.changes else "") for v in variants)
+        made.extend(v for v in given if isinstance(v, Variant))
         return found, {}
 
     def block_probe(logs: object, found: object, name: str, start: int) -> Probe:
@@ -116,17 +122,20 @@ def test_an_earlier_score_must_move_on_a_second_seed_too(
 
     monkeypatch.setattr(again, "located", located)
     monkeypatch.setattr(again, "block_probe", block_probe)
+    monkeypatch.setattr(again, "fork", lambda *given: {})
+    monkeypatch.setattr(again, "probes_of", lambda *given: [Probe(9, 0, 0, 8 if ordered else 0, 1, True)])
     monkeypatch.setattr(again.plan, "suffix_start", lambda mini: 64)
-    monkeypatch.setattr(again.plan, "suffix_changes", lambda mini: {64: 5})
+    monkeypatch.setattr(again.plan, "suffix_changes", lambda mini: {70: 5})
     monkeypatch.setattr(again.plan, "early_changes", lambda mini: {plan.EARLY: 5})
+    monkeypatch.setattr(again.plan, "late_changes", lambda mini: {})
     first = SimpleNamespace(site=None, leak=SimpleNamespace(position=position))
     session = SimpleNamespace()
-    if again_seen is None:
-        with pytest.raises(Undecided, match="equal runs"):
+    if isinstance(shown, str):
+        with pytest.raises(Undecided, match=shown):
             again.suffix_again(session, session, first)  # type: ignore[arg-type]
     else:
-        assert again.suffix_again(session, session, first) is again_seen  # type: ignore[arg-type]
-    assert made == ["repeat", "changed+"]
+        assert again.suffix_again(session, session, first) is shown  # type: ignore[arg-type]
+    assert made == [Variant("repeat"), Variant("changed", {position: 5})]
 
 
 @pytest.mark.parametrize(

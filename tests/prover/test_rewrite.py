@@ -20,7 +20,7 @@ def run(
     source: str, table: list[tuple[str, float]] | None = None, shrunk: int = 1
 ) -> tuple[dict[str, Any], Recorder, Any]:
     """Execute `source` rewritten and return its namespace, the recorder and the sites."""
-    settings = Settings(table or [], {}, shrunk)
+    settings = Settings(table or [], {}, shrunk, "DIM")
     recorder = Recorder(settings)
     tree, sites = rewrite(source, "toy.py", HOOK)
     for name, value in ((HOOK, recorder), (HOOK + "_run", 0), (HOOK + "_cover", bytearray(len(sites.statements)))):
@@ -194,11 +194,13 @@ def test_a_slow_average_is_quickened_wherever_it_is_written(source: str) -> None
 )
 def test_weights_are_counted_against_a_number_as_in_the_real_run(test: str, wide: bool, narrow: bool) -> None:
     """A matrix is as large as its real one, a vector stays small; tokens are counted as they are."""
-    source = f"import torch\nMOST = 65_536\ndef f(w):\n    return {test}\n"
-    namespace, *_ = run(source, shrunk=64)
+    source = f"import torch\nMOST, DIM = 65_536, 64\ndef f(w):\n    return {test}\n"
+    lowered = source.replace("MOST, DIM = 65_536, 64", "MOST = 65_536\nDIM = 512")
+    namespace, *_ = run(lowered, [("DIM", 64)], shrunk=64)
     torch = namespace["torch"]
-    assert (namespace["f"](torch.zeros(64, 64)), namespace["f"](torch.zeros(64))) == (wide, narrow)
-    assert run(source)[0]["f"](torch.zeros(64)) is narrow
+    small = torch.zeros(64, 64)
+    assert (namespace["f"](small), namespace["f"](torch.zeros(64))) == (wide, narrow)
+    assert run(source, shrunk=64)[0]["f"](small) is run(source)[0]["f"](small)
 
 
 def test_what_small_weights_are_told_by_is_evaluated_once_more_at_most() -> None:

@@ -1,8 +1,9 @@
 """Rewrite a script so that its arithmetic is logged, without using any of its names.
 
 Logged are sums and means, accumulations (`a += e`, `a = a + e`, `a.add_(e)`), stores (`a[i] = e`), list appends and the
-values that f-strings print. The rewritten program computes exactly what the original does; only simple constants in
-class bodies, signatures and upper-case module names pass through the settings table on their way in.
+values that f-strings print. The rewritten program computes exactly what the original does, but for sizes: numbers
+that are written into it pass through the settings table where they are bound, and weights are counted as in the real
+run where a number of them is held against a limit.
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ class Rewriter(ast.NodeTransformer):
 
     def lower(self, name: str, value: ast.expr) -> ast.expr:
         out = value
-        if isinstance(value, ast.Constant) and isinstance(value.value, int | float) and value.value is not True:
+        if isinstance(value, ast.Constant) and type(value.value) in (int, float):
             out = self.call("down", ast.Constant(name.upper()), value)
         if name in self.sizes[-1] and written(value):
             out = self.call(self.sizes[-1][name], ast.Constant(name.upper()), out)
@@ -255,15 +256,18 @@ class Rewriter(ast.NodeTransformer):
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
         self.generic_visit(node)
         self.lower_sizes(node)
+        name = (name_of(node.target) or "").upper()
+        if node.value is not None and ASSIGNED.fullmatch(name):
+            node.value = self.call("down", ast.Constant(name), node.value)
         return node
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
         super().generic_visit(node)
         self.lower_sizes(node)
         target, value = node.targets[0], node.value
-        name = target.id if isinstance(target, ast.Name) else target.attr if isinstance(target, ast.Attribute) else ""
-        if ASSIGNED.fullmatch(name.upper()):
-            node.value = self.call("down", ast.Constant(name.upper()), value)
+        name = (name_of(target) or "").upper()
+        if ASSIGNED.fullmatch(name):
+            node.value = self.call("down", ast.Constant(name), value)
         elif isinstance(target, ast.Subscript) and not isinstance(value, ast.Constant):
             key = self.sites.shared(self.function, ast.unparse(target.value) + "[]", node)
             node.value = self.call("store", ast.Constant(key), value, self.running())

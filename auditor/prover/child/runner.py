@@ -36,7 +36,7 @@ class Run:
     def __init__(self, job: dict[str, Any], program: Program, variant: dict[str, Any], writer: int) -> None:
         self.job, self.program, self.variant, self.writer = job, program, variant, writer
         table = [(pattern, cap) for pattern, cap in job["table"]]
-        self.settings = Settings(table, {**job["exact"], **self.own_paths()}, job["shrunk"])
+        self.settings = Settings(table, {**job["exact"], **self.own_paths()}, job["shrunk"], job["width"])
         self.recorder = Recorder(self.settings, job.get("only"))
         self.cover = bytearray(len(program.sites.statements))
         self.stream = program.stream

@@ -25,12 +25,13 @@ SHRINK = 15
 class Settings:
     """Lower numbers by the name under which the script reads or defines them."""
 
-    def __init__(self, table: list[tuple[str, float]], exact: dict[str, str], shrunk: int = 1) -> None:
+    def __init__(self, table: list[tuple[str, float]], exact: dict[str, str], shrunk: int = 1, width: str = "") -> None:
         self.table = [(re.compile(pattern), cap) for pattern, cap in table]
         self.exact = exact
         """Settings that the miniature data dictates (vocabulary size, paths)."""
         self.shrunk = shrunk
-        """By how much matrices have fewer weights than in the real run, about."""
+        """By how much matrices have fewer weights than in the real run, about, once a width is lowered."""
+        self.width = re.compile(width)
         self.lowered: dict[str, tuple[str, str]] = {}
         self.read: dict[str, str] = {}
 
@@ -44,7 +45,7 @@ class Settings:
             return int(exact) if value > 1 else value
         cap = self.cap(name)
         number = as_number(value)
-        if cap is None or number is None or number <= cap or (cap < 1 and isinstance(value, int)):
+        if cap is None or number is None or number <= cap or cap < 1 <= number:
             return value
         self.lowered[name] = (str(value), str(cap))
         return type(value)(cap)
@@ -65,12 +66,14 @@ class Settings:
         return size
 
     def count(self, name: str, weights: Any, limit: Any) -> Any:
-        """Return how many `weights` a tensor would have in the real run, where a script tells large ones by `limit`.
+        """Return how many `weights` a matrix would have in the real run, where a script tells large ones by `limit`.
 
         Scripts keep tensors of at most 65,536 weights as they are. In a miniature all are: nothing would be quantised.
         """
         number = weights.numel()
-        if self.shrunk == 1 or type(limit) is not int or limit < LEAST_WEIGHTS or not is_float(weights):
+        if self.shrunk == 1 or type(limit) is not int or limit < LEAST_WEIGHTS or not is_matrix(weights):
+            return number
+        if not any(map(self.width.fullmatch, self.lowered)):
             return number
         self.lowered[name] = (str(limit), str(limit // self.shrunk))
         return number * self.shrunk
@@ -87,9 +90,9 @@ class Settings:
         return out
 
 
-def is_float(weights: Any) -> bool:
-    """Say whether a tensor holds fractions: tokens are counted as they are."""
-    return bool(getattr(weights, "is_floating_point", bool)())
+def is_matrix(weights: Any) -> bool:
+    """Say whether a tensor has rows and holds fractions: vectors shrink less, and tokens not at all."""
+    return getattr(weights, "ndim", 0) > 1 and bool(getattr(weights, "is_floating_point", bool)())
 
 
 def as_number(value: Any) -> float | None:

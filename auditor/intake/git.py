@@ -134,7 +134,21 @@ def plumbing(
     seconds: float | None = None,
     protocols: str = "none",
 ) -> bytes | None:
-    """Return the output of one git command, None where it fails; `IntakeError` where git cannot be used at all.
+    """Return the output of one git command, None where it fails; `IntakeError` where git cannot be used at all."""
+    done = ran(git_dir, arguments, limits, stdin=stdin, seconds=seconds, protocols=protocols)
+    return done.stdout if done.returncode == 0 else None
+
+
+def ran(
+    git_dir: Path,
+    arguments: list[str],
+    limits: IntakeLimits,
+    *,
+    stdin: bytes = b"",
+    seconds: float | None = None,
+    protocols: str = "none",
+) -> subprocess.CompletedProcess[bytes]:
+    """Return what one git command printed, and whether it failed; `IntakeError` where git cannot be used at all.
 
     `protocols` names the transports that it may use ("https:file"), none by default.
     """
@@ -150,8 +164,7 @@ def plumbing(
             cwd="/" if os.path.isdir("/") else None,
             env={**_environment(), **_network(protocols), "GIT_ALLOW_PROTOCOL": protocols},
             input=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            capture_output=True,
             timeout=seconds or limits.git_seconds,
             check=False,
         )
@@ -159,7 +172,7 @@ def plumbing(
         raise IntakeError(f"git {arguments[0]} could not be run: {error}") from error
     if len(done.stdout) > limits.git_output_bytes:
         raise IntakeError(f"git {arguments[0]} printed more than {limits.git_output_bytes} bytes")
-    return done.stdout if done.returncode == 0 else None
+    return done
 
 
 def _network(protocols: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auditor.errors import IntakeError
-from auditor.intake.git import plumbing
+from auditor.intake.git import plumbing, ran
 from auditor.limits import IntakeLimits
 
 _PULL = re.compile(r"refs/pull/(\d+)/head")
@@ -83,12 +83,18 @@ def fetch(source: str, number: int, into: Path, limits: IntakeLimits) -> Path:
         raise IntakeError("git cannot make a repository in the temporary directory")
     wanted = [f"+refs/pull/{number}/head:refs/pull/{number}/head", "+HEAD:refs/heads/main"]
     options = ["--quiet", "--no-tags", "--no-recurse-submodules", "--no-auto-maintenance", "--no-write-fetch-head"]
-    done = plumbing(
-        bare, ["fetch", *options, "--", source, *wanted], limits, seconds=limits.fetch_seconds, protocols="https:file"
-    )
-    if done is None:
-        raise IntakeError(f"git cannot fetch pull request {number} from {source}")
+    command = ["fetch", *options, "--", source, *wanted]
+    done = ran(bare, command, limits, seconds=limits.fetch_seconds, protocols="https:file")
+    if done.returncode != 0:
+        raise IntakeError(f"git cannot fetch pull request {number} from {source}: {complaint(done.stderr)}")
     return bare
+
+
+def complaint(stderr: bytes) -> str:
+    """Return git's own reason, which what it talked to may have worded: one line, printable, short."""
+    lines = [line.strip() for line in stderr.decode("utf-8", "replace").splitlines()]
+    said = next((line for line in lines if line.startswith(("fatal:", "error:"))), "it gave no reason")
+    return "".join(c if c.isprintable() else "?" for c in said)[:200]
 
 
 def extract(git_dir: Path, number: int, target: Path, limits: IntakeLimits) -> Extracted:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from auditor.errors import IntakeError
+from auditor.intake.snapshot import complaint
 from auditor.model.verdict import Verdict
 from auditor.usecases.audit import audit_pull
 from tests.usecases.repository import FLAGGED, git, pull, repository
@@ -66,5 +67,20 @@ def test_a_server_that_nobody_vouches_for_is_refused(served: tuple[str, Path], m
     """Without the certificate there is no answer, whatever variables ask git to look away."""
     monkeypatch.delenv("GIT_SSL_CAINFO", raising=False)
     monkeypatch.setenv("GIT_SSL_NO_VERIFY", "1")
-    with pytest.raises(IntakeError, match="cannot fetch"):
+    with pytest.raises(IntakeError, match=r"cannot fetch.*certificate"):
         audit_pull(served[0], 7)
+
+
+def test_a_pull_request_that_is_not_there_is_named(served: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message holds git's own reason, so that a wrong number and a lost connection are told apart."""
+    url, certificate = served
+    monkeypatch.setenv("GIT_SSL_CAINFO", str(certificate))
+    with pytest.raises(IntakeError, match=r"pull request 8 from .*refs/pull/8/head"):
+        audit_pull(url, 8)
+
+
+def test_the_reason_of_a_failure_is_one_printable_line() -> None:
+    """What a server says reaches the terminal without control characters, and short."""
+    assert complaint(b"remote: x\nfatal: no \x1b[2Jway\nerror: more\n") == "fatal: no ?[2Jway"
+    assert complaint(b"remote: nothing else") == "it gave no reason"
+    assert len(complaint(b"fatal: " + b"a" * 5000)) == 200

@@ -239,6 +239,18 @@ def test_a_table_of_hashes_becomes_no_fuller_than_it_would_be() -> None:
     assert run(source)[0]["f"](100_000) == (100_000 % 512, 100_000, 100_000 % 97, 1 << 22, 511)
 
 
+@pytest.mark.parametrize("length", ["len(table)", "table.size", "table.shape[0]"])
+def test_a_table_whose_length_is_taken_of_itself_shrinks_too(length: str) -> None:
+    """Where the array is made, through what is called on it; other arrays of that length stay."""
+    source = (
+        "import numpy as np\n"
+        f"def f(x):\n    table, other = np.zeros(1 << 24).astype('f4'), np.zeros(1 << 20)\n"
+        f"    return x % {length}, len(table), len(other)\n"
+    )
+    assert run(source)[0]["f"](100_000) == (100_000 % 512, 512, 1 << 20)
+    assert run(source.replace("1 << 24", "97"))[0]["f"](100_000)[:2] == (100_000 % 97, 97)
+
+
 def test_a_size_kept_as_an_attribute_is_lowered_for_every_method() -> None:
     """Bound in one method or passed by name, and used in another; a local name of another function is another name."""
     source = (

@@ -42,6 +42,18 @@ def test_a_fraction_is_lowered_and_a_flag_of_its_name_is_not() -> None:
     assert [SETTINGS.down("EMA_DECAY", value) for value in (0.997, "0.997", 0.25, 0.0, 1)] == [0.5, "0.5", 0.25, 0.0, 1]
 
 
+@pytest.mark.parametrize(
+    ("vocabulary", "size", "small"),
+    [("4096", 1 << 20, 256), ("4096", 1 << 24, 1024), ("1024", 1 << 26, 2048), (None, 1 << 20, 1024), ("4096", 97, 97)],
+)
+def test_a_table_that_may_hold_every_pair_of_tokens_still_does(vocabulary: str | None, size: int, small: int) -> None:
+    """Exact counts of pairs stay exact; what folds pairs in the real run folds them here; unknown is not folded."""
+    settings = Settings([], {"VOCAB_SIZE": "32"})
+    if vocabulary is not None:
+        settings.environment("VOCAB_SIZE", vocabulary)
+    assert settings.hashes("ROWS", size) == small
+
+
 def test_text_stays_text_and_flags_stay_flags() -> None:
     """A default written as text is answered with text; truth values are no numbers."""
     assert SETTINGS.environment("MODEL_DIM", "512") == "64"

@@ -12,7 +12,7 @@ import ast
 import re
 from dataclasses import dataclass, field
 
-from auditor.prover.child.sizes import bound, name_of, size_names, written
+from auditor.prover.child.sizes import ARRAY, TABLE, allocated, bound, name_of, size_names, written
 
 REDUCTIONS = frozenset({"sum", "mean", "nansum", "nanmean", "fsum", "average"})
 """Methods and functions whose argument is logged before they run."""
@@ -148,7 +148,7 @@ class Rewriter(ast.NodeTransformer):
         out = value
         if isinstance(value, ast.Constant) and type(value.value) in (int, float):
             out = self.call("down", ast.Constant(name.upper()), value)
-        if name in self.sizes[-1] and written(value):
+        if self.sizes[-1].get(name, ARRAY) != ARRAY and written(value):
             out = self.call(self.sizes[-1][name], ast.Constant(name.upper()), out)
         return ast.copy_location(out, value)
 
@@ -156,7 +156,13 @@ class Rewriter(ast.NodeTransformer):
         """Lower the sizes that an assignment binds; attributes are used in other functions too."""
         for name, attribute, value in bound(node):
             kind = self.sizes[0 if attribute else -1].get(name)
-            if kind is not None and written(value):
+            if kind == ARRAY:
+                made = allocated(value)
+                if made is not None:
+                    made.args[0] = ast.copy_location(
+                        self.call(TABLE, ast.Constant(name.upper()), made.args[0]), made.args[0]
+                    )
+            elif kind is not None and written(value):
                 call = ast.copy_location(self.call(kind, ast.Constant(name.upper()), value), value)
                 if value is node.value:
                     node.value = call
@@ -222,8 +228,8 @@ class Rewriter(ast.NodeTransformer):
     def lower_keywords(self, node: ast.Call) -> None:
         """Lower sizes that are passed by the names of parameters."""
         for keyword in node.keywords:
-            kind = self.sizes[0].get(keyword.arg or "")
-            if kind is not None and written(keyword.value):
+            kind = self.sizes[0].get(keyword.arg or "", ARRAY)
+            if kind != ARRAY and written(keyword.value):
                 call = self.call(kind, ast.Constant(str(keyword.arg).upper()), keyword.value)
                 keyword.value = ast.copy_location(call, keyword.value)
 

@@ -18,6 +18,7 @@ LEAST_WEIGHTS = 4096
 """Numbers from here on that weights are counted against: the smallest in real scripts was 8,192."""
 OTHER_TOKENIZERS = (".json", ".pkl", ".pickle", ".npz", ".npy", ".pt")
 """Files that hold a tokenizer of the author's own kind: the miniature's would be read as something that it is not."""
+VOCABULARY = "VOCAB_SIZE"
 SHRINK = 15
 """Binary digits by which the small text is shorter than the real one, about: a table shrunk by them is as full."""
 
@@ -32,6 +33,8 @@ class Settings:
         self.shrunk = shrunk
         """By how much matrices have fewer weights than in the real run, about, once a width is lowered."""
         self.width = re.compile(width)
+        self.pieces = 0
+        """Vocabulary of the real run, once the script has asked for it."""
         self.lowered: dict[str, tuple[str, str]] = {}
         self.read: dict[str, str] = {}
 
@@ -42,6 +45,7 @@ class Settings:
         """Return `value`, lowered to the cap of `name` where it is a larger number; its type is kept."""
         exact = self.exact.get(name, "")
         if exact.isdigit() and int(exact) > 0 and isinstance(value, int) and not isinstance(value, bool):
+            self.note_pieces(name, value)
             return int(exact) if value > 1 else value
         cap = self.cap(name)
         number = as_number(value)
@@ -58,10 +62,15 @@ class Settings:
         return STEP
 
     def hashes(self, name: str, value: Any) -> Any:
-        """Return `value`, the size of a table of hashes, lowered so that it is no fuller than in the real run."""
+        """Return `value`, the size of a table of hashes, lowered so that it is no fuller than in the real run.
+
+        One that may hold every pair of tokens of the real vocabulary holds every pair of the small one.
+        """
         if type(value) is not int or not LEAST_TABLE <= value <= LARGEST_TABLE:
             return value
-        size = max(value >> SHRINK, STEP)
+        folded = 0 < value < self.pieces**2
+        pairs = 0 if folded else int(self.exact.get(VOCABULARY, 0)) ** 2
+        size = min(max(value >> SHRINK, STEP, pairs), value)
         self.lowered[name] = (str(value), str(size))
         return size
 
@@ -81,6 +90,7 @@ class Settings:
     def environment(self, name: str, value: Any) -> Any:
         """Return what the script gets for environment variable `name` whose value or default is `value`."""
         if name in self.exact and not str(value).endswith(OTHER_TOKENIZERS):
+            self.note_pieces(name, value)
             out: Any = self.exact[name]
             out = int(out) if isinstance(value, int) and out.isdigit() else out
         else:
@@ -88,6 +98,11 @@ class Settings:
         if len(self.read) < 2000:
             self.read[name] = str(out)[:80]
         return out
+
+    def note_pieces(self, name: str, value: Any) -> None:
+        """Remember how many pieces the script's own vocabulary has."""
+        if name == VOCABULARY:
+            self.pieces = max(self.pieces, int(as_number(value) or 0))
 
 
 def is_matrix(weights: Any) -> bool:

@@ -10,17 +10,19 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-STEP, TABLE = "step", "hashes"
+STEP, TABLE, ARRAY = "step", "hashes", "array"
 
 
 def size_names(tree: ast.AST) -> dict[str, str]:
-    """Return name or attribute -> STEP, the step of a `range` or what a `while` adds to what it tests, or TABLE.
+    """Return name or attribute -> STEP, the step of a `range` or what a `while` adds to what it tests, TABLE or ARRAY.
 
-    The size of a table of hashes is what a remainder is taken by, or the mask for it made from.
+    The size of a table of hashes is what a remainder is taken by, or the mask for it made from: by the name of the size
+    (TABLE), or by that of the array whose length it is (ARRAY).
     """
     found: dict[str, str] = {}
     for node in ast.walk(tree):
-        for kind, uses in ((TABLE, moduli(node)), (STEP, steps(node))):
+        arrays = (of for use in moduli(node) if (of := measured(use)) is not None)
+        for kind, uses in ((ARRAY, arrays), (TABLE, moduli(node)), (STEP, steps(node))):
             for name in map(name_of, uses):
                 if name is not None and found.get(name) != STEP:
                     found[name] = kind
@@ -46,6 +48,26 @@ def moduli(node: ast.AST) -> Iterator[ast.expr]:
             yield node.right
         elif isinstance(node.op, ast.Sub) and one:
             yield node.left
+
+
+def measured(size: ast.expr) -> ast.expr | None:
+    """Return the array whose length `size` is: `len(x)`, `x.size`, `x.numel()`, `x.shape[0]` or `x.size(0)`."""
+    if isinstance(size, ast.Call) and name_of(size.func) == "len" and len(size.args) == 1:
+        return size.args[0]
+    of = size.func if isinstance(size, ast.Call) else size.value if isinstance(size, ast.Subscript) else size
+    named = isinstance(of, ast.Attribute) and of.attr in ("size", "numel", "shape")
+    return of.value if named else None  # type: ignore[attr-defined]
+
+
+def allocated(value: ast.expr) -> ast.Call | None:
+    """Return the call that makes an array of a written length, looked for through what is called on it."""
+    while isinstance(value, ast.Call):
+        if value.args and written(value.args[0]):
+            return value
+        if not isinstance(value.func, ast.Attribute):
+            return None
+        value = value.func.value
+    return None
 
 
 def name_of(node: ast.AST) -> str | None:

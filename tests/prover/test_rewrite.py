@@ -265,6 +265,30 @@ def test_a_size_kept_as_an_attribute_is_lowered_for_every_method() -> None:
     assert cache.rows == 512 and cache.key(100_000) == 100_000 % 512 and cache.local == 1 << 24
 
 
+def test_moments_pass_in_the_scripts_own_thread_alone() -> None:
+    """What helpers of a pool sum is logged, and moves nothing: their turns differ from run to run."""
+    source = """
+import threading
+import numpy as np
+row = np.arange(4.0)
+def work():
+    for _ in range(9):
+        row.sum()
+work()
+helpers = [threading.Thread(target=work) for _ in range(COUNT)]
+for helper in helpers:
+    helper.start()
+    helper.join()
+row.mean()
+"""
+    moments = []
+    for count in (0, 3):
+        _, recorder, sites = run(source.replace("COUNT", str(count)))
+        moments.append(recorder.now)
+        assert len(values(recorder, sites, "row.sum")) == 9 * (count + 1)
+    assert moments[0] == moments[1] > 9
+
+
 @pytest.mark.parametrize(("alone", "kept"), [(200, True), (5, False)])
 def test_a_scalar_that_is_some_mean_by_chance_stays_a_scalar(alone: int, kept: bool) -> None:
     """Among many single losses one that agrees with an array's mean is no sum of it; among few it is."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 from array import array
 from collections.abc import Callable, Iterable
 from types import ModuleType
@@ -90,6 +91,7 @@ class Recorder:
         """float64 [sum and mean, slot] of remembered arrays; `arrays` counts them, its remainder is the next slot."""
         self.arrays = 0
         self.now = 0
+        self.thread = threading.get_ident()
         self.total = 0
         self.overflow = False
         self.down, self.step, self.hashes, self.count = settings.down, settings.step, settings.hashes, settings.count
@@ -103,6 +105,12 @@ class Recorder:
     # Moments ------------------------------------------------------------------------------------------------------
 
     def tick(self) -> int:
+        """Let a moment pass, in the thread that runs the script: what others do in between differs from run to run.
+
+        A copy forked from another thread would hold no other thread, and wait for them for ever.
+        """
+        if threading.get_ident() != self.thread:
+            return self.now
         self.now += 1
         if self.fire_at is not None and self.now >= self.fire_at:
             self.fire_at = None

@@ -75,7 +75,8 @@ def locate(session: Session, log: RunLog, mini: Miniature) -> tuple[list[Site], 
         sites = find_sites(log, metric, mini.targets, real)
         if sites:
             last = metric is (wanted or lines)[-1] or equal(metric, (wanted or lines)[-1])
-            known = bool(wanted) if session.headline else None
+            other = not session.headline and bool(names(metric) & session.others)
+            known = bool(wanted) if session.headline else False if other else None
             return sites, known if last else False
         if wanted:
             break

@@ -27,6 +27,7 @@ def prove(
     script: Script,
     *,
     headline: str | None = None,
+    others: frozenset[str] = frozenset(),
     conditions: frozenset[str] = CONDITIONS,
     seeds: int = 2,
     budget: float | None = None,
@@ -38,7 +39,9 @@ def prove(
     limits = limits or ProverLimits()
     started = time.monotonic()
     total = budget or limits.budget_seconds
-    with Session(script, limits, conditions, headline, progress, started + total, keep=keeper(keep)) as session:
+    with Session(
+        script, limits, conditions, headline, progress, started + total, keep=keeper(keep), others=others
+    ) as session:
         proof = proved(session, seeds, started)
     return replace(
         proof,

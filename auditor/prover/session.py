@@ -50,6 +50,8 @@ class Session:
     progress: Progress
     deadline: float
     keep: Callable[[str, dict[str, bytes]], None] | None = None
+    others: frozenset[str] = frozenset()
+    """Names of lines that are known to carry other numbers than the claimed one, where no line is known to carry it."""
     left_out: tuple[str, ...] = ()
     """Settings deduced from logs under which the script crashed."""
     confinement: str = ""

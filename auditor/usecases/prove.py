@@ -113,10 +113,11 @@ def gather_and_prove(submission: Submission, edition: Edition, options: ProveOpt
     script = prepare(submission, program, settings, limits)
     if options.environment:
         script = replace(script, environment={**script.environment, **options.environment})
-    metric = evidence.headline.metric if evidence is not None else None
+    named, others = claimed_line(evidence)
     return prove(
         script,
-        headline=metric.name if metric is not None else None,
+        headline=named,
+        others=others,
         conditions=options.conditions,
         seeds=options.seeds,
         budget=options.budget,
@@ -124,6 +125,21 @@ def gather_and_prove(submission: Submission, edition: Edition, options: ProveOpt
         progress=options.progress,
         keep=options.keep,
     )
+
+
+def claimed_line(evidence: Evidence | None) -> tuple[str | None, frozenset[str]]:
+    """Return the name of the log line that carries the claimed number, and names of lines that carry others instead.
+
+    Where no line that reports a result carries the claim, those that the logs hold are known to be none of it.
+    """
+    if evidence is None:
+        return None, frozenset()
+    metric = evidence.headline.metric or evidence.headline.nearest
+    if metric is not None:
+        return metric.name, frozenset()
+    if evidence.claim.bpb is None:
+        return None, frozenset()
+    return None, frozenset(metric.name for log in evidence.logs for metric in log.metrics)
 
 
 def evidence_of(submission: Submission, program: Program | None, edition: Edition, limits: Limits) -> Evidence | None:

@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("sentencepiece")
 
 from auditor.prover import data
-from auditor.prover.examine import examine, same_site
+from auditor.prover.examine import examine, locate, same_site
 from auditor.prover.job import Shape, miniature
 from auditor.prover.locate import BYTEWISE, LN2, find_site, find_sites, metric_lines
 from auditor.prover.runlog import Frames, PrintedLine, ResultError, RunLog, Trace, decode
@@ -94,12 +94,28 @@ def test_a_place_that_agrees_by_chance_is_given_up(lasting: int | None) -> None:
         return log_of(traces, ((" val_loss:", float(values.mean())), (" val_bpb:", 7.25)))
 
     logs = {"base/main": run({1, 2}), "suffix/main": run({lasting} if lasting else set())}
-    session = SimpleNamespace(run=lambda *_: logs, headline=None, conditions=frozenset(), left=lambda: 9.0)
+    session = SimpleNamespace(
+        run=lambda *_: logs, headline=None, others=frozenset(), conditions=frozenset(), left=lambda: 9.0
+    )
     if lasting is None:
         with pytest.raises(Undecided, match="no longer make up"):
             examine(session, mini)  # type: ignore[arg-type]
     else:
         assert examine(session, mini).site.key == lasting  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("headline", "others", "known"),
+    [("final", set(), True), (None, set(), None), (None, {"final"}, False), (None, {"sliding"}, None)],
+)
+def test_a_line_that_the_logs_show_with_another_number_is_not_the_claimed_one(
+    headline: str | None, others: set[str], known: bool | None
+) -> None:
+    """Where a claim stands on no result's line, a line that the logs do hold convicts nobody of it."""
+    values = RNG.uniform(2, 4, N)
+    log = log_of([trace(1, values, 16, 20, 100)], ((" val_loss:", float(values.mean())), (" val_bpb:", 7.25)))
+    session = SimpleNamespace(headline=headline, others=frozenset(others), left=lambda: 9.0)
+    assert locate(session, log, miniature(Shape("small"), N, 1))[1] is known  # type: ignore[arg-type]
 
 
 def test_progress_lines_are_no_results() -> None:

@@ -18,6 +18,7 @@ from auditor.prover.ladder import SMALL, Failures, named_settings, next_shape
 from auditor.prover.prepare import arguments, best_command, doubtful_of, readable, stages_of, unprinted
 from auditor.prover.session import Undecided
 from auditor.prover.table import table_of_width
+from auditor.usecases.prove import claimed_line
 
 
 @pytest.mark.parametrize("value", ["$DATA", "{seq_len}", "[0", "schedule=[", "None", "set()", "enabled=False"])
@@ -144,3 +145,27 @@ def test_calls_are_read_from_a_run_script(
     command = best_command(submission, DEFAULT_LIMITS)
     assert arguments(command) == given
     assert stages_of(submission, command, DEFAULT_LIMITS) == stages
+
+
+@pytest.mark.parametrize(
+    ("carries", "near", "claim", "expected"),
+    [
+        ("final", "sliding", 1.1, ("final", frozenset())),
+        (None, "sliding", 1.1, ("sliding", frozenset())),
+        (None, None, 1.1, (None, frozenset({"roundtrip", "final"}))),
+        (None, None, None, (None, frozenset())),
+    ],
+)
+def test_lines_that_the_logs_hold_with_other_numbers_are_named(
+    carries: str | None, near: str | None, claim: float | None, expected: tuple[str | None, frozenset[str]]
+) -> None:
+    """The claimed number's line, else the one that misses it by little, else those that are known to be none of it."""
+
+    def named(name: str | None) -> object:
+        return None if name is None else SimpleNamespace(name=name)
+
+    logs = (SimpleNamespace(metrics=[named("roundtrip"), named("final")]),)
+    headline = SimpleNamespace(metric=named(carries), nearest=named(near))
+    evidence = SimpleNamespace(headline=headline, claim=SimpleNamespace(bpb=claim), logs=logs)
+    assert claimed_line(evidence) == expected  # type: ignore[arg-type]
+    assert claimed_line(None) == (None, frozenset())

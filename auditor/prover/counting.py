@@ -8,6 +8,8 @@ from auditor.prover.locate import BYTEWISE, LN2, Site
 
 BYTES_TOLERANCE = 0.01
 """Relative; re-scored tails and document starts move the count by less, the known miscounts by 4 % and more."""
+TAIL = 1 / 16
+"""Share of the targets that a re-scored tail may make up: two of 32 windows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,13 @@ def coverage(site: Site, targets: int, window: int) -> Coverage:
 def implied_bytes(site: Site, targets: int, real_bytes: int) -> Bytes:
     """Compare bytes per scored token as printed with those of the text. Needs both val_loss and val_bpb.
 
-    Says nothing where targets are left out: those that are scored may be longer or shorter than the rest.
+    Says nothing where targets are left out, or part of them is scored again: those may be longer or shorter than the
+    rest.
     """
     metric = site.metric
     left_out = targets - site.scored > BYTES_TOLERANCE * targets
-    if not metric.loss or not metric.bpb or site.by != "val_loss" or left_out:
+    again = site.scored > targets and site.scored % targets > TAIL * targets
+    if not metric.loss or not metric.bpb or site.by != "val_loss" or left_out or again:
         return Bytes(None, float(real_bytes), None)
     per_token = metric.loss / (LN2 * metric.bpb)
     return Bytes(per_token * targets, float(real_bytes), per_token * targets / real_bytes)

@@ -39,6 +39,12 @@ def test_bytes_of_part_of_the_text_say_nothing() -> None:
     assert part.ratio is None and not part.differ
 
 
+def test_bytes_of_a_part_scored_again_say_nothing() -> None:
+    """What windows of documents score twice weighs twice; a whole second pass weighs all alike."""
+    assert implied_bytes(site(TARGETS + 842, 0.95 * REAL / TARGETS), TARGETS, REAL).ratio is None
+    assert implied_bytes(site(2 * TARGETS, 0.95 * REAL / TARGETS), TARGETS, REAL).differ
+
+
 @pytest.mark.parametrize(
     ("scored", "word"), [(TARGETS, ""), (TARGETS + 48, "tail"), (2 * TARGETS, "more"), (1534, "514 of")]
 )

@@ -45,7 +45,8 @@ SEEN = frozenset(
 """Classes whose instances change what a test can see; the others need other tests."""
 CONVICTED = ("LEAK", "NOT_NORMALISED")
 NOT_RUN = frozenset(
-    {"crash", "missing-module", "missing-file", "memory", "no-result", "sandbox", "no-metric", "no-site", "budget"}
+    {"crash", "missing-module", "missing-file", "native-helper", "several-ranks", "memory", "no-result", "sandbox"}
+    | {"no-metric", "no-site", "budget", "no-script", "error", "internal"}
 )
 
 

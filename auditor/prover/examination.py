@@ -47,27 +47,20 @@ def entries_of(log: RunLog, site: Site) -> np.ndarray | None:
     return trace.values[offsets[first] : offsets[last]] if first < last else np.zeros(0)
 
 
-def probes_of(logs: dict[str, RunLog], found: Examination, changes: Mapping[int, int]) -> list[causality.Probe]:
-    """Compare the branch of every one of `changes` (position -> token) with the base run, as far as it got."""
+def probes_of(
+    logs: dict[str, RunLog], found: Examination, changes: Mapping[int, int], whole: bool = False
+) -> list[causality.Probe]:
+    """Compare the run of every one of `changes` (position -> token) with the base run.
+
+    Branches count as far as they got; `whole` runs from the start have to give as many scores.
+    """
     probes = []
     for position, token in changes.items():
-        log = logs.get(f"again/single-{position}")
+        log = logs.get(f"single-{position}/main" if whole else f"again/single-{position}")
         values = None if log is None else entries_of(log, found.site)
         if values is not None:
-            base = found.site.values[: values.size]
+            base = found.site.values if whole else found.site.values[: values.size]
             probes.append(causality.compare(position, int(found.mini.stream[position]), token, base, values))
-    return probes
-
-
-def whole_probes(logs: dict[str, RunLog], found: Examination, changes: dict[int, int]) -> list[causality.Probe]:
-    """Compare whole runs with one token changed with the base run."""
-    probes = []
-    for position, token in changes.items():
-        log = logs.get(f"single-{position}/main")
-        values = None if log is None else entries_of(log, found.site)
-        if values is not None:
-            was = int(found.mini.stream[position])
-            probes.append(causality.compare(position, was, token, found.site.values, values))
     return probes
 
 

@@ -14,7 +14,6 @@ from auditor.prover.examination import (
     compare_repeat,
     forks_valid,
     probes_of,
-    whole_probes,
 )
 from auditor.prover.failures import failure
 from auditor.prover.job import Miniature, Variant
@@ -190,7 +189,7 @@ def stream_tests(session: Session, found: Examination, suffix: causality.Probe) 
 def full_probes(session: Session, found: Examination, changes: dict[int, int]) -> list[causality.Probe]:
     """Run single-token changes from the start."""
     logs = session.run("whole runs", found.mini, singles(changes), only=[found.site.key])
-    probes = whole_probes(logs, found, changes)
+    probes = probes_of(logs, found, changes, whole=True)
     if len(probes) < len(changes):
         raise Undecided("budget", "runs with one token changed did not end in time")
     return probes

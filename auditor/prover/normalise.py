@@ -108,33 +108,26 @@ def total(
     return Sum(
         position,
         owners,
-        int(varying[0]),
+        before,
         first,
         len(usable),
         complete,
         bool(owners) or partial,
-        float(np.ptp(stack[:, varying[0]])),
+        float(np.ptp(stack[:, before])),
         float(given[(tokens != opening) & ~unscored, 0].sum()),
         tuple(int(i) for i in varying[strong]),
     )
 
 
-def judge(found: Sum, own: int | None) -> Witness | None:
-    """Return a witness where the element that scores the position sums to more than one.
+def judge(found: Sum, own: int) -> Witness | None:
+    """Return a witness where `own`, the element that scores the position, sums to more than one.
 
-    `own` is that element where it is known from the order of scoring; else the first varying one is taken, provided
-    that none sums to one.
+    What counts is the sum that is sure; tokens that were left out can only add to it.
     """
-    if found.total is None or found.first is None:
-        return None
-    if own is None and found.owners:
-        return None
-    if own is not None and found.first != own:
-        return None
-    if found.sure is None or found.sure <= 1.0 + TOLERANCE:
+    if found.first is None or found.first != own or found.sure is None or found.sure <= 1.0 + TOLERANCE:
         return None
     message = (
-        f"the probabilities of {found.tokens} tokens at position {found.position} sum to {found.total:.6g}, "
+        f"the probabilities of {found.tokens} tokens at position {found.position} sum to {found.sure:.6g} or more, "
         f"not to 1 (score {found.first})"
     )
-    return Witness("sum", found.position, -1, -1, found.first, 1.0, found.total, message)
+    return Witness("sum", found.position, -1, -1, found.first, 1.0, found.sure, message)

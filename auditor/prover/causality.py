@@ -2,7 +2,8 @@
 
 No order of scoring is assumed. A token's own score changes with it, so the first score that changes is either its own
 or one recorded before its own; hence two far apart tokens that share a first changed score prove a leak, whatever the
-order was. Nearer leaks show in neighbours that share one, taken to be scored in text order.
+order was. Nearer leaks show in neighbours that share one, taken to be scored in text order. Where first scores say
+nothing, two tokens that each move the other's score do.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from auditor.prover.witness import Witness
+
+CLEARLY = 10.0
+"""How many times more, at least, changed tokens move their own scores than the ones before, which only caches move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +152,56 @@ def earlier_than_own(position: int, was: int, first: int | None, owners: Sequenc
     return Witness("earlier score", position, was, -1, first, float("nan"), float("nan"), message)
 
 
-def explain(kind: str, probe: Probe, base: np.ndarray, reason: str) -> Witness:
-    assert probe.first is not None
-    before = float(base[probe.first]) if probe.first < base.size else float("nan")
+def known_by_each_other(one: Probe, other: Probe, rest: Sequence[Probe], base: np.ndarray) -> Witness | None:
+    """Two tokens of which each moves the other's score: whichever was scored first was scored knowing the other.
+
+    Holds for any order in time, also where the scores come as one finished array. Which score is a token's own is told
+    by its place, where the changes of all tokens, those of `rest` included, say so.
+    """
+    if not placed([one, other, *rest], base) or not (one.same_length and other.same_length):
+        return None
+    mine, theirs = one.position - 1, other.position - 1
+    if not (moves(one, theirs, base) and moves(other, mine, base)):
+        return None
+    reason = f"that is token {other.position}'s, and changing it moves score {mine}, token {one.position}'s"
+    return explain("each other's scores", one, base, reason, theirs)
+
+
+def placed(probes: Sequence[Probe], base: np.ndarray) -> bool:
+    """Say whether element i scores token i + 1, by the changes of tokens.
+
+    They are largest there or at the next token's score, which has the changed one for its nearest context; and the
+    scores before theirs hardly move, as those would that were theirs.
+    """
+    seen = [(p.position - 1, change_of(p, base)) for p in probes if p.first is not None]
+    if len(seen) < 3 or not all(own > 0 and int(change.argmax()) in (own, own + 1) for own, change in seen):
+        return False
+    before, at, after = (sum(c[own + k] for own, c in seen if own + k < c.size) for k in (-1, 0, 1))
+    return bool(CLEARLY * before < at and after < CLEARLY * at)
+
+
+def change_of(probe: Probe, base: np.ndarray) -> np.ndarray:
+    """Return float64 [elements that both runs have]: by how much each moved."""
+    assert probe.values is not None
+    size = min(base.size, probe.values.size)
+    change: np.ndarray = np.abs(probe.values[:size] - base[:size])
+    return change
+
+
+def moves(probe: Probe, element: int, base: np.ndarray) -> bool:
+    values = probe.values
+    return values is not None and element < min(values.size, base.size) and bool(values[element] != base[element])
+
+
+def explain(kind: str, probe: Probe, base: np.ndarray, reason: str, moved: int | None = None) -> Witness:
+    """Say which score moved: the first one, if not `moved`."""
+    element = probe.first if moved is None else moved
+    assert element is not None
+    before = float(base[element]) if element < base.size else float("nan")
     other = probe.values
-    after = float(other[probe.first]) if other is not None and probe.first < other.size else float("nan")
+    after = float(other[element]) if other is not None and element < other.size else float("nan")
     what = f"token {probe.position} from {probe.was} to {probe.now}"
     if probe.was < 0:
         what = f"tokens from {probe.position} on"
-    message = f"changing {what} moved score {probe.first} from {before:.9g} to {after:.9g}; {reason}"
-    return Witness(kind, probe.position, probe.was, probe.now, probe.first, before, after, message)
+    message = f"changing {what} moved score {element} from {before:.9g} to {after:.9g}; {reason}"
+    return Witness(kind, probe.position, probe.was, probe.now, element, before, after, message)

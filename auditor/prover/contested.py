@@ -1,4 +1,7 @@
-"""Settle by the whole vocabulary at two neighbours what single changed tokens left open: whose score moves first.
+"""Settle what single changed tokens left open: whether two tokens know of each other, then whose score moves first.
+
+Two far apart tokens that are alike, each of which moves the other's score, are impossible in every order. Else the
+whole vocabulary is tried at two neighbours.
 
 One other token may leave a score where it was, all others together do not. So the first score that moves with any of
 them is the token's own or one recorded before it, and the own one is known by its probabilities, which sum to 1.
@@ -10,7 +13,7 @@ from collections.abc import Sequence
 
 from auditor.prover import causality, plan
 from auditor.prover import examine as ex
-from auditor.prover.examination import Examination
+from auditor.prover.examination import Examination, probes_of
 from auditor.prover.job import Miniature, Variant
 from auditor.prover.locate import BYTEWISE
 from auditor.prover.normalise import Sum
@@ -30,9 +33,25 @@ def examine(session: Session, mini: Miniature, doubtful: bool = False) -> Examin
     Scores of bytes stay as they are: no one of them sums to 1 over the vocabulary.
     """
     found = ex.examine(session, mini, doubtful)
-    if found.leak is None and found.order is not None and found.order.holds is None and found.site.by != BYTEWISE:
-        settle(session, found)
+    for step in (try_twins, settle):
+        if found.leak is None and found.order is not None and found.order.holds is None and found.site.by != BYTEWISE:
+            step(session, found)
     return found
+
+
+def try_twins(session: Session, found: Examination) -> None:
+    """Change one of two far apart tokens that are alike, then the other, in whole runs."""
+    twins = plan.twin_changes(found.mini)
+    if not twins or session.left() < LEAST_SECONDS:
+        return
+    logs = session.run("twins", found.mini, ex.singles(twins), only=[found.site.key])
+    probes = probes_of(logs, found, twins, whole=True)
+    if len(probes) < 2:
+        return
+    one, other = probes
+    found.leak = causality.known_by_each_other(one, other, found.probes, found.site.values)
+    if found.leak is not None:
+        found.order = causality.Causality(False, "unknown", found.leak)
 
 
 def settle(session: Session, found: Examination) -> None:

@@ -21,6 +21,9 @@ BLOCK = 0.1
 EARLY = 32
 """The early test changes every token from here up to the block: half of the first sequence stays, and what was chosen
 or measured on the first tokens, as calibration does, moves its scores."""
+TWINS = (16, 8, 4)
+"""Lengths of stretches that occur twice, longest first: their last tokens are the ones that n-gram caches of any order
+hold in one place."""
 ROOM = 200
 """Positions after a place among which one behind a known context is looked for."""
 BATCH_GAP = 32
@@ -81,6 +84,21 @@ def pairs_at(mini: Miniature, shares: tuple[float, ...]) -> list[int]:
         first = next((p for p in inside if p in known), inside[0])
         places += [first, first + 1]
     return places
+
+
+def twin_changes(mini: Miniature) -> dict[int, int]:
+    """Return position -> other token for two far apart tokens that are alike, as are their contexts; none if none are.
+
+    Each takes part in what a cache says of the other.
+    """
+    stream = mini.stream
+    for length in TWINS:
+        first: dict[tuple[int, ...], int] = {}
+        for p in range(EARLY + length, int(stream.size) - 1):
+            stretch = tuple(int(t) for t in stream[p - length + 1 : p + 1])
+            if data.BOS not in stretch and p - first.setdefault(stretch, p) > stream.size // 2:
+                return changed_singly(mini, [first[stretch], p])
+    return {}
 
 
 def changed_singly(mini: Miniature, places: list[int]) -> dict[int, int]:

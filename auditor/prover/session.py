@@ -98,6 +98,7 @@ class Session:
     ) -> dict[str, RunLog]:
         """Run `variants`, shared out among the boxes, and decode what they logged by "variant/branch".
 
+        Models in their own width take gigabytes each: they get one box.
         Raises Undecided when time is up, JobFailed where no run came back.
         """
         wall = min(self.left(), 3.0 * self.limits.run_seconds)
@@ -105,6 +106,10 @@ class Session:
             raise Undecided("budget", "the time budget was used up")
         self.progress(f"{what}: {mini.targets} tokens, seed {mini.seed}")
         count = len(self.boxes)
+        if mini.shape.width is None:
+            count = 1
+            for number in range(1, len(self.boxes)):
+                self.drop(number)
         shares = [share for number in range(count) if (share := variants[number::count])]
 
         def work(number: int) -> dict[str, bytes]:

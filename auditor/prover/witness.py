@@ -10,7 +10,7 @@ class Witness:
     """A small, replayable fact."""
 
     kind: str
-    """Which fact: a shared first score, one shared by neighbours, an earlier score, the suffix, or a sum."""
+    """Which fact: a first score shared, also by neighbours, an earlier one, each other's, the suffix, or a sum."""
     position: int
     was: int
     now: int

@@ -139,3 +139,44 @@ def test_a_score_moved_before_its_own_is_a_leak() -> None:
     assert causality.earlier_than_own(9, 4, 7, (8,)) is not None
     assert causality.earlier_than_own(9, 4, 8, (8, 20)) is None
     assert causality.earlier_than_own(9, 4, 7, ()) is None
+
+
+def finished(stream: np.ndarray, order: list[int], shift: int = 0, cache: bool = False) -> np.ndarray:
+    """Score targets in `order` and give the scores as one array by place, `shift` further on; `cache` counts all."""
+    out, state = np.zeros(N), 0.0
+    for target in order:
+        known = float(np.count_nonzero(stream == stream[target + 1])) if cache else 0.0
+        out[target] = 0.5 * float(stream[target]) + float(stream[target + 1]) + 1e-4 * state + 1e-3 * known
+        state = 0.9 * state + float(stream[target + 1])
+    return np.roll(out, shift)
+
+
+def twins(order: list[int], shift: int = 0, cache: bool = False):  # type: ignore[no-untyped-def]
+    """Return what `known_by_each_other` says of two far apart tokens that are alike."""
+    stream = np.random.default_rng(0).integers(4, 32, N + 1)
+    stream[200] = stream[40]
+    base = finished(stream, order, shift, cache)
+    found = []
+    for p in (40, 200, *POSITIONS):
+        other = stream.copy()
+        other[p] = 33
+        found.append(causality.compare(p, int(stream[p]), 33, base, finished(other, order, shift, cache)))
+    one, other_one, *rest = found
+    return causality.known_by_each_other(one, other_one, rest, base)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.randoms(use_true_random=False), st.sampled_from([1, 32]))
+def test_whatever_the_order_in_time_no_two_scores_know_of_each_other(chooser, length) -> None:  # type: ignore[no-untyped-def]
+    """Documents, or single tokens, scored in any order, each before it is learnt from, and put in place."""
+    documents = [list(range(a, a + length)) for a in range(0, N, length)]
+    chooser.shuffle(documents)
+    assert twins([t for d in documents for t in d]) is None
+
+
+def test_two_scores_that_know_of_each_other_are_a_leak() -> None:
+    """A cache that counted all tokens first shows in a finished array, if that is where tokens stand in text order."""
+    found = twins(list(range(N)), cache=True)
+    assert found is not None and found.kind == "each other's scores" and (found.position, found.element) == (40, 199)
+    assert twins(list(range(N)), shift=1, cache=True) is None
+    assert twins(list(range(N)), shift=-1, cache=True) is None

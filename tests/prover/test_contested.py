@@ -67,8 +67,9 @@ def test_scores_of_bytes_are_not_summed(monkeypatch: pytest.MonkeyPatch, by: str
     """Their order stays open: what a token's bytes sum to says nothing."""
     open_order = Causality(None, "unknown", None)
     found = SimpleNamespace(leak=None, order=open_order, site=SimpleNamespace(by=by))
-    settled: list[object] = []
+    asked_of: list[str] = []
     monkeypatch.setattr(contested.ex, "examine", lambda *a: found)
-    monkeypatch.setattr(contested, "settle", lambda session, found: settled.append(found))
+    for step in ("try_twins", "settle"):
+        monkeypatch.setattr(contested, step, lambda session, found, step=step: asked_of.append(step))
     contested.examine(None, None)  # type: ignore[arg-type]
-    assert len(settled) == asked
+    assert asked_of == ["try_twins", "settle"] * asked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,6 +23,7 @@ from auditor.prover.plan import (
     seen_before,
     single_changes,
     sum_positions,
+    twin_changes,
 )
 from auditor.prover.runlog import PrintedLine, RunLog, Trace
 from auditor.prover.sums import early_enough, sum_tests
@@ -135,3 +137,13 @@ def test_a_fork_that_came_too_late_convicts_nobody(late: bool) -> None:
     runs = {f"again/sum-{position}-{token}": log_of(np.array([1, 1, 1, 1, 1, 0.5])) for token in range(32)}
     sum_tests(found, runs, {position: 5})
     assert bool(found.excess) is not late and len(found.sums) == (not late)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_twins_are_alike_with_what_is_before_them(seed: int) -> None:
+    """Far apart, so that no window holds both; where no stretch occurs twice there are none."""
+    mini = miniature(Shape("small"), 2_048, seed)
+    (one, other), stream = sorted(twin_changes(mini)), mini.stream
+    assert stream[one - 3 : one + 1].tolist() == stream[other - 3 : other + 1].tolist()
+    assert other - one > 1_024 and all(now != stream[p] for p, now in twin_changes(mini).items())
+    assert twin_changes(dataclasses.replace(mini, stream=np.arange(2_049))) == {}

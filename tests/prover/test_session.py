@@ -69,6 +69,16 @@ def test_no_run_finds_what_an_earlier_one_left(mini: Miniature, source: str) -> 
     assert [line.numbers[-1][1] for log in logs.values() for line in log.lines] == [0.0] * 3
 
 
+def test_models_in_their_own_width_run_one_after_another(mini: Miniature) -> None:
+    """In one box, and what others hold is freed: each such run may take gigabytes."""
+    wide = replace(mini, shape=replace(mini.shape, width=None))
+    with session(MARKS) as going:
+        going.boxes = [None, None]
+        variants = (Variant("u"), Variant("v"))
+        assert {*going.run("x", mini, variants)} == {"u/main", "v/main"} and None not in going.boxes
+        assert {*going.run("x", wide, variants)} == {"u/main", "v/main"} and going.boxes[1] is None
+
+
 def test_a_run_that_never_ends_leaves_the_box_usable(mini: Miniature) -> None:
     """The run is ended by its own limit; the box takes the next job."""
     with session(LOOP) as going:

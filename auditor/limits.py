@@ -222,8 +222,6 @@ class ProverLimits:
     """All conditions of one submission; the median on two idle cores is given in the README."""
     run_seconds: float = 60.0
     """One run of the script, training included; the slowest of 89 real ones took 24 s under load."""
-    branch_seconds: float = 30.0
-    """One forked copy of an evaluation."""
     cpu_seconds: int = 120
     """CPU time of any one process of a job: a run that ignores its time ends here."""
     result_bytes: int = 64_000_000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 
-from auditor.prover import causality, plan, sums
+from auditor.prover import causality, contested, plan, sums
 from auditor.prover.examination import Examination, block_probe, compare_repeat, probes_of
-from auditor.prover.examine import examine, locate
+from auditor.prover.examine import full_probes, locate
 from auditor.prover.job import Branch, Miniature, Variant
 from auditor.prover.locate import Site
 from auditor.prover.runlog import RunLog
@@ -43,6 +43,8 @@ def leaks_again(session: Session, mini: Miniature, known: Site) -> bool:
     """
     found, logs = located(session, mini, known, Variant("repeat"), *stretches(mini, 0))
     equal(logs, found)
+    if not found.site.timed:
+        raise Undecided("order", "on other text the scores are not logged as they are computed")
     blocks, suffixes = [], []
     for draw in range(DRAWS):
         if draw:
@@ -50,7 +52,7 @@ def leaks_again(session: Session, mini: Miniature, known: Site) -> bool:
         blocks.append(block_probe(logs, found, "block", int(mini.stream.size * plan.BLOCK)))
         suffixes.append(block_probe(logs, found, "suffix", plan.suffix_start(mini)))
         pairs = itertools.product(blocks, suffixes)
-        if any(causality.shared_by_blocks(*pair, found.site.values, found.site.owners) for pair in pairs):
+        if any(causality.shared_by_blocks(*pair, found.site.values) for pair in pairs):
             return True
         if session.left() < LEAST_SECONDS:
             break
@@ -77,10 +79,17 @@ def suffix_again(session: Session, mini: Miniature, first: Examination) -> bool:
         return False
     singles = plan.late_changes(mini)
     forked = fork(session, found, tuple(plan.single_branches(found.site, singles, True)))
-    probes = probes_of(forked, found, singles)
-    if not causality.in_stream_order([(p.position, p.first) for p in probes if p.first is not None]):
+    moved = first_moved(probes_of(forked, found, singles))
+    if len(moved) < causality.LEAST_MOVED:  # forks that change nothing come too late
+        moved = first_moved(full_probes(session, found, singles))
+    if len(moved) < causality.LEAST_MOVED or not causality.in_stream_order(moved):
         raise Undecided("order", "on other text the order of scoring could not be established")
     return True
+
+
+def first_moved(probes: list[causality.Probe]) -> list[tuple[int, int]]:
+    """Return (position, first moved score) of the changed tokens that moved one."""
+    return [(p.position, p.first) for p in probes if p.first is not None]
 
 
 def equal(logs: dict[str, RunLog], found: Examination) -> None:
@@ -129,8 +138,8 @@ def fork(session: Session, found: Examination, branches: tuple[Branch, ...]) -> 
     """Fork `branches` from an equal run. Raises Undecided where that gave other scores."""
     logs = session.run("fork", found.mini, (Variant("again", {}, branches),), only=[found.site.key])
     compare_repeat(found, logs)
-    if found.deterministic is False:
-        raise Undecided("nondeterministic", "two equal runs gave different scores")
+    if found.deterministic is not True:
+        raise Undecided("nondeterministic", "two equal runs were not seen to give equal scores")
     return logs
 
 
@@ -141,10 +150,12 @@ def longer(session: Session, mini: Miniature, small: Examination) -> Examination
     checks, and the suffix in a whole run. Other scorers are examined in full. Raises Undecided where it cannot be run.
     """
     if small.order is None or small.order.order != "stream" or not small.sums:
-        return examine(session, mini)
+        return contested.examine(session, mini)
     found, logs = located(session, mini, small.site, Variant("suffix", plan.suffix_changes(mini)))
     suffix = block_probe(logs, found, "suffix", plan.suffix_start(mini))
     found.order, found.deterministic, found.late = small.order, small.deterministic, small.late
+    if not suffix.same_length:
+        raise Undecided("order", "changing the second half changed how many scores there are")
     found.leak = causality.judge_suffix(plan.suffix_start(mini), suffix, found.site.values)
     if found.leak is None and "c2" in session.conditions:
         own = plan.own_in_stream_order(plan.sum_positions(mini), found.site)
@@ -152,7 +163,7 @@ def longer(session: Session, mini: Miniature, small: Examination) -> Examination
         sums.sum_tests(
             found, fork(session, found, tuple(plan.sum_branches(mini, found.site, own, found.late))), own, True
         )
-        found.leak = None
+        found.leak = None  # a score that a sum moved too early may be due to a fork that came too late
     return found
 
 

@@ -15,6 +15,8 @@ import numpy as np
 
 from auditor.prover.witness import Witness
 
+LEAST_MOVED = 3
+"""Changed tokens that must have moved a score before anything is said of the order."""
 CLEARLY = 10.0
 """How many times more, at least, changed tokens move their own scores than the ones before, which only caches move."""
 
@@ -55,17 +57,23 @@ def compare(position: int, was: int, now: int, base: np.ndarray, other: np.ndarr
     return Probe(position, was, now, first, int(different.size), base.size == other.size, other)
 
 
-def judge(probes: Sequence[Probe], base: np.ndarray, owners: np.ndarray, targets: int) -> Causality:
-    """Judge single-token `probes` against `base` [elements]; `owners` [elements] number the entries, in time order."""
+def judge(probes: Sequence[Probe], base: np.ndarray, targets: int, timed: bool, complete: bool) -> Causality:
+    """Judge single-token `probes` against `base` [elements].
+
+    `timed`: the elements were logged as they were computed. `complete`: every token is scored.
+    """
     live = [p for p in probes if p.first is not None]
     if not all(p.same_length for p in live):
         return Causality(None, "unknown", None, "changing one token changed how many scores there are")
-    if len(live) < 3:
+    if len(live) < LEAST_MOVED:
         return Causality(None, "unknown", None, "changing tokens changes no score of the metric")
     first = tuple((p.position, p.first) for p in live if p.first is not None)
     if in_stream_order(first):
         return Causality(True, "stream", None, first=first)
-    leak = shared_first(live, base, owners, targets) or shared_by_neighbours(live, base)
+    if not timed:
+        reason = "the scores are not logged as they are computed, and do not stand in text order"
+        return Causality(None, "unknown", None, reason, first=first)
+    leak = shared_first(live, base, targets) or (shared_by_neighbours(live, base) if complete else None)
     if leak is not None:
         return Causality(False, "unknown", leak, first=first)
     if not stepping(first):
@@ -73,12 +81,13 @@ def judge(probes: Sequence[Probe], base: np.ndarray, owners: np.ndarray, targets
     return Causality(True, "own", None, first=first)
 
 
-def shared_by_blocks(block: Probe, suffix: Probe, base: np.ndarray, owners: np.ndarray) -> Witness | None:
+def shared_by_blocks(block: Probe, suffix: Probe, base: np.ndarray) -> Witness | None:
     """Two stretches without a token in common whose changes first show in the same element, which scores one token.
 
-    What `shared_first` says of single tokens, with many changed at once: leaks too weak for one token show.
+    What `shared_first` says of single tokens, with many changed at once: leaks too weak for one token show. Takes the
+    elements to be in time order.
     """
-    if owners.size == 0 or int(owners[-1]) < 8 or block.first is None or block.first != suffix.first:
+    if block.first is None or block.first != suffix.first:
         return None
     if not (block.same_length and suffix.same_length):
         return None
@@ -100,13 +109,11 @@ def in_stream_order(first: Sequence[tuple[int, int]]) -> bool:
     return 2 * exact >= len(first) and all(element >= position - 1 for position, element in first)
 
 
-def shared_first(probes: Sequence[Probe], base: np.ndarray, owners: np.ndarray, targets: int) -> Witness | None:
+def shared_first(probes: Sequence[Probe], base: np.ndarray, targets: int) -> Witness | None:
     """Two far apart tokens whose changes first show in the same element: at most one of them owns it.
 
-    Sound for any order of scoring, provided that the elements came one entry after another.
+    Sound for any order of scoring in which the elements are in time order.
     """
-    if owners.size == 0 or int(owners[-1]) < 8:
-        return None
     for i, p in enumerate(probes):
         for q in probes[i + 1 :]:
             if p.first == q.first and abs(p.position - q.position) > targets // 8:
@@ -118,8 +125,8 @@ def shared_first(probes: Sequence[Probe], base: np.ndarray, owners: np.ndarray, 
 def shared_by_neighbours(probes: Sequence[Probe], base: np.ndarray) -> Witness | None:
     """Two pairs of neighbours, each of which moves the same first score: the second of a pair is scored after it.
 
-    Takes the scores of neighbouring tokens to stand in text order. Two pairs, because a count model may leave a token's
-    own score where it was, and then the next one moves first.
+    Takes all tokens to be scored, neighbours in text order. Two pairs, because a count model may leave a token's own
+    score where it was, and then the next one moves first.
     """
     by_position = {p.position: p for p in probes}
     pairs = [(p, by_position[p.position + 1]) for p in probes if p.position + 1 in by_position]
@@ -158,7 +165,7 @@ def known_by_each_other(one: Probe, other: Probe, rest: Sequence[Probe], base: n
     Holds for any order in time, also where the scores come as one finished array. Which score is a token's own is told
     by its place, where the changes of all tokens, those of `rest` included, say so.
     """
-    if not placed([one, other, *rest], base) or not (one.same_length and other.same_length):
+    if not placed([one, other, *rest], base):
         return None
     mine, theirs = one.position - 1, other.position - 1
     if not (moves(one, theirs, base) and moves(other, mine, base)):
@@ -173,8 +180,10 @@ def placed(probes: Sequence[Probe], base: np.ndarray) -> bool:
     They are largest there or at the next token's score, which has the changed one for its nearest context; and the
     scores before theirs hardly move, as those would that were theirs.
     """
+    if not all(p.same_length for p in probes):
+        return False
     seen = [(p.position - 1, change_of(p, base)) for p in probes if p.first is not None]
-    if len(seen) < 3 or not all(own > 0 and int(change.argmax()) in (own, own + 1) for own, change in seen):
+    if len(seen) < LEAST_MOVED or not all(own > 0 and int(change.argmax()) in (own, own + 1) for own, change in seen):
         return False
     before, at, after = (sum(c[own + k] for own, c in seen if own + k < c.size) for k in (-1, 0, 1))
     return bool(CLEARLY * before < at and after < CLEARLY * at)

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Mapping
 
-from auditor.errors import PgolfError
+from auditor.errors import PgolfError, SandboxUnavailable
 from auditor.limits import ProverLimits, SandboxLimits
 from auditor.prover.runlog import Frames
 from auditor.sandbox.request import Dialogue, SandboxRequest, SandboxResult
@@ -60,8 +60,8 @@ class Box:
         """Run one job and return its results by "variant/branch".
 
         Results that came before a limit ended the job are kept; a job that ended properly may have none, when no run
-        ended in time. Raises JobFailed where a job ended otherwise without results, SandboxUnavailable where no
-        sandbox that can fork is at hand.
+        ended in time. Raises JobFailed where a job ended otherwise without results, or its box did; SandboxUnavailable
+        where no sandbox that can fork is at hand.
         """
         if not self._ready:
             self._ready = "ready" in self._await("ready", START_SECONDS)
@@ -69,13 +69,14 @@ class Box:
         if self._ready:
             self._send(files)
         found = self._await("nonce", wall_seconds if self._ready else 0.0)
+        late = "nonce" not in found and not self._over
         whole = found.pop("nonce", b"") == nonce.encode()
         if not whole:
             self.close(at_once=True)
-        if self._problem is not None:
+        if self._problem is not None and not (self._ready and isinstance(self._problem, SandboxUnavailable)):
             raise self._problem
         if not found and not whole:
-            raise JobFailed(f"the miniature did not run: {self._reason()}")
+            raise JobFailed(f"the miniature did not run: {self._reason(late)}")
         return found
 
     def _await(self, name: str, seconds: float) -> dict[str, bytes]:
@@ -148,8 +149,10 @@ class Box:
             while data:
                 data = data[os.write(self._writer, data) :]
 
-    def _reason(self) -> str:
+    def _reason(self, late: bool) -> str:
+        """Say why a job has no result; `late`: its time was up."""
         if self._result is None:
-            return "no output, no answer"
+            return str(self._problem or "no output, no answer")
         said = self._result.stderr.decode("utf-8", "replace").strip().rsplit("\n", 1)[-1][-300:]
-        return (self._result.stopped if self._result.stopped != "abandoned" else "wall time") or said or "no answer"
+        stopped = self._result.stopped if self._result.stopped != "abandoned" else "wall time" if late else ""
+        return stopped or said or "no answer"

@@ -9,15 +9,17 @@ them is the token's own or one recorded before it, and the own one is known by i
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from auditor.prover import causality, plan
 from auditor.prover import examine as ex
+from auditor.prover.confine import JobFailed
 from auditor.prover.examination import Examination, probes_of
 from auditor.prover.job import Miniature, Variant
 from auditor.prover.locate import BYTEWISE
 from auditor.prover.normalise import Sum
-from auditor.prover.session import Session
+from auditor.prover.session import Session, Undecided
 from auditor.prover.sums import summed
 from auditor.prover.witness import Witness
 
@@ -33,10 +35,22 @@ def examine(session: Session, mini: Miniature, doubtful: bool = False) -> Examin
     Scores of bytes stay as they are: no one of them sums to 1 over the vocabulary.
     """
     found = ex.examine(session, mini, doubtful)
-    for step in (try_twins, settle):
+    for step in (try_pairs, try_twins, settle):
         if found.leak is None and found.order is not None and found.order.holds is None and found.site.by != BYTEWISE:
-            step(session, found)
+            try:
+                step(session, found)
+            except (Undecided, JobFailed) as reason:
+                found.notes.append(f"the order of scoring could not be looked into further: {reason}")
     return found
+
+
+def try_pairs(session: Session, found: Examination) -> None:
+    """Look at all pairs of the tokens that were changed singly."""
+    for one, other in itertools.combinations(found.probes, 2):
+        rest = [probe for probe in found.probes if probe not in (one, other)]
+        found.leak = found.leak or causality.known_by_each_other(one, other, rest, found.site.values)
+    if found.leak is not None:
+        found.order = causality.Causality(False, "unknown", found.leak)
 
 
 def try_twins(session: Session, found: Examination) -> None:
@@ -55,7 +69,12 @@ def try_twins(session: Session, found: Examination) -> None:
 
 
 def settle(session: Session, found: Examination) -> None:
-    """Sum the vocabulary at one of two tested neighbours, then at the other, until that shows what moves first."""
+    """Sum the vocabulary at one of two tested neighbours, then at the other, until that shows what moves first.
+
+    What moves first says nothing where the scores are not in time order, nor of tokens that may not be scored at all.
+    """
+    if not (found.site.timed and found.site.complete(found.mini.targets)):
+        return
     assert found.order is not None
     pair = pair_of(dict(found.order.first)) or {}
     sums: list[Sum] = []

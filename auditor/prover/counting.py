@@ -11,6 +11,9 @@ BYTES_TOLERANCE = 0.01
 TAIL = 1 / 16
 """Share of the targets that a re-scored tail may make up: two of 32 windows."""
 
+TWICE = 1.5
+"""Scores for each target from which on the text counts as scored again. Windows of documents overlap by less."""
+
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
@@ -20,6 +23,11 @@ class Coverage:
     targets: int
     note: str
     """Empty where every target is scored once."""
+
+    @property
+    def twice(self) -> bool:
+        """True where more than half of the targets may be scored a second time: no tail, and no overlap of windows."""
+        return self.scores > TWICE * self.targets
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from auditor.prover.examination import (
 )
 from auditor.prover.failures import failure
 from auditor.prover.job import Miniature, Variant
-from auditor.prover.locate import MetricLine, Site, find_site, find_sites, last_figure, metric_lines
+from auditor.prover.locate import BYTEWISE, MetricLine, Site, find_site, find_sites, last_figure, metric_lines
 from auditor.prover.runlog import RunLog
 from auditor.prover.session import NeedsBuild, Session, Undecided
 from auditor.prover.sums import own_order_sums, reached, sum_tests, sums_by_forks, sums_left
@@ -81,7 +81,8 @@ def locate(session: Session, log: RunLog, mini: Miniature) -> tuple[list[Site], 
             break
     if log.error:
         raise failure(log, log.error)
-    raise Undecided("no-site", f"no logged sum reproduces {(wanted or lines)[-1].line.text[:120]!r}")
+    cut = ", and more was summed than is logged" if log.overflow else ""
+    raise Undecided("no-site", f"no logged sum reproduces {(wanted or lines)[-1].line.text[:120]!r}{cut}")
 
 
 def equal(a: MetricLine, b: MetricLine) -> bool:
@@ -117,9 +118,18 @@ def order_tests(session: Session, found: Examination, suffix: np.ndarray) -> Non
     else:
         own_order_tests(session, found, whole)
     if found.leak is None and found.order is not None and found.order.order == "stream":
-        found.leak = causality.judge_suffix(start, whole, found.site.values)
-    if found.leak is None and found.order is not None and found.order.order == "own":
+        judge_stretch(found, whole)
+    if found.leak is None and found.order is not None and found.order.order == "own" and found.site.by != BYTEWISE:
         own_order_sums(session, found)
+
+
+def judge_stretch(found: Examination, probe: causality.Probe) -> None:
+    """Judge a run with a stretch changed, for scores in stream order; other numbers of scores show nothing."""
+    if probe.same_length:
+        found.leak = causality.judge_suffix(probe.position, probe, found.site.values)
+    else:
+        reason = f"changing tokens from {probe.position} on changed how many scores there are"
+        found.order = causality.Causality(None, "unknown", None, reason)
 
 
 def own_order_tests(session: Session, found: Examination, suffix: causality.Probe, forks: bool = True) -> None:
@@ -127,18 +137,19 @@ def own_order_tests(session: Session, found: Examination, suffix: causality.Prob
 
     `forks`: try to change single tokens in forks first; whole runs are dearer.
     """
-    block = Variant("block", plan.block_changes(found.mini))
-    logs = session.run("whole runs", found.mini, (block,), only=[found.site.key])
-    probe = block_probe(logs, found, "block", int(found.mini.stream.size * plan.BLOCK))
-    found.leak = causality.shared_by_blocks(probe, suffix, found.site.values, found.site.owners)
-    if found.leak is not None:
-        found.order = causality.Causality(False, "unknown", found.leak)
-        return
+    mini, site = found.mini, found.site
+    if site.timed:
+        logs = session.run("whole runs", mini, (Variant("block", plan.block_changes(mini)),), only=[site.key])
+        probe = block_probe(logs, found, "block", int(mini.stream.size * plan.BLOCK))
+        found.leak = causality.shared_by_blocks(probe, suffix, site.values)
+        if found.leak is not None:
+            found.order = causality.Causality(False, "unknown", found.leak)
+            return
     found.probes = forked_probes(session, found, suffix) if forks else []
     if found.deterministic is False:
         return
-    found.probes = found.probes or full_probes(session, found, plan.late_changes(found.mini))
-    found.order = causality.judge(found.probes, found.site.values, found.site.owners, found.mini.targets)
+    found.probes = found.probes or full_probes(session, found, plan.late_changes(mini))
+    found.order = causality.judge(found.probes, site.values, mini.targets, site.timed, site.complete(mini.targets))
     found.leak = found.order.witness
 
 
@@ -160,7 +171,8 @@ def singles(changes: dict[int, int]) -> list[Variant]:
 def stream_tests(session: Session, found: Examination, suffix: causality.Probe) -> None:
     """Fork one run before its evaluation: repeat, suffix, single tokens, vocabulary sums."""
     mini, site = found.mini, found.site
-    own = plan.own_in_stream_order(plan.sum_positions(mini), site) if "c2" in session.conditions else {}
+    summed = "c2" in session.conditions and site.by != BYTEWISE
+    own = plan.own_in_stream_order(plan.sum_positions(mini), site) if summed else {}
     branches = (*plan.causality_branches(mini, site, True), *plan.sum_branches(mini, site, own))
     early = Variant("early", plan.early_changes(mini))
     whole = (early,) if session.conditions & {"c1", "c3"} else ()
@@ -172,11 +184,10 @@ def stream_tests(session: Session, found: Examination, suffix: causality.Probe) 
         own_order_tests(session, found, suffix, forks=False)
         return
     found.probes = probes_of(again, found, plan.single_changes(mini))
-    found.order = causality.judge(found.probes, site.values, site.owners, mini.targets)
+    found.order = causality.judge(found.probes, site.values, mini.targets, site.timed, site.complete(mini.targets))
     found.leak = found.order.witness
-    if found.leak is None and found.order.order == "stream" and "early/main" in again:
-        probe = block_probe(again, found, "early", plan.EARLY)
-        found.leak = causality.judge_suffix(plan.EARLY, probe, site.values)
+    if found.leak is None and found.order.order == "stream" and whole:
+        judge_stretch(found, block_probe(again, found, "early", plan.EARLY))
     if found.leak is None and found.order.order == "stream":
         sum_tests(found, again, own)
         sums_left(session, found, own)

@@ -146,7 +146,6 @@ def job_files(
         "patience": max(MOST_WINDOWS, mini.targets // TOKENS_PER_READING),
         "sidecar": wants_sidecar(script),
         "seconds": seconds,
-        "branch_seconds": seconds,
         "result_bytes": result_bytes,
         "least": mini.targets // 5 if only is None else 1,
         "only": None if only is None else list(only),

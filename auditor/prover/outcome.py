@@ -24,7 +24,7 @@ class Outcome(str, Enum):
     NOT_NORMALISED = "NOT_NORMALISED"
     """The probabilities of all tokens at one position sum to more than one."""
     RESCORED = "RESCORED"
-    """Positions enter the metric more than once, beyond a re-scored tail."""
+    """More than half of the positions enter the metric more than once."""
     BYTES_DIFFER = "BYTES_DIFFER"
     """The byte denominator is not the byte count of the text."""
     NONDETERMINISTIC = "NONDETERMINISTIC"

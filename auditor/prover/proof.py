@@ -43,7 +43,7 @@ class Proof:
 
     outcome: Outcome
     reason_class: str
-    """Empty unless UNDECIDED: a short stable name."""
+    """A short stable name where nothing was concluded, else empty."""
     reason: str
     metric: MetricTested | None = None
     conditions: tuple[Condition, ...] = ()
@@ -57,7 +57,7 @@ class Proof:
     stubs: tuple[str, ...] = ()
     kernels_skipped: int = 0
     coverage: tuple[int, int] | None = None
-    """(statements, of these executed) of the scoring function and its callers."""
+    """(statements, of these executed) of the scoring function."""
     confinement: str = ""
     seconds: float = 0.0
     cpu_seconds: float = 0.0

@@ -7,16 +7,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from auditor.errors import BudgetExceeded
 from auditor.limits import ProverLimits
 from auditor.prover import again, contested
+from auditor.prover.conclude import conclude, decided, totals
 from auditor.prover.confine import JobFailed
-from auditor.prover.examination import Examination, counts, coverage_of
+from auditor.prover.examination import Examination
 from auditor.prover.job import Script, Shape, miniature
 from auditor.prover.ladder import climb
-from auditor.prover.normalise import holds
 from auditor.prover.outcome import Outcome
-from auditor.prover.proof import Condition, MetricTested, Proof
+from auditor.prover.proof import Proof
 from auditor.prover.session import Session, Undecided
 from auditor.prover.thresholds import thresholds
 
@@ -58,20 +57,30 @@ def proved(session: Session, seeds: int, started: float) -> Proof:
         found, shape = climb(session)
     except Undecided as reason:
         return Proof(Outcome.UNDECIDED, reason.reason_class, str(reason))
-    except (JobFailed, BudgetExceeded) as problem:
+    except JobFailed as problem:
         return Proof(Outcome.UNDECIDED, "budget" if session.left() < 5 else "sandbox", str(problem))
-    sizes = [limits.targets]
+    sizes = [found.mini.targets]
     confirmed = confirm(session, found, shape, limits.targets, seeds)
     if confirmed is None and worth_longer(session, found, started):
         larger = longer(session, found, shape)
         if larger is not None:
-            sizes.append(limits.targets_large)
-            totals = ", ".join(f"{s.total:.6f} at token {s.position}" for s in larger.sums if s.total is not None)
-            found.notes.append(f"sums in a text of {limits.targets_large} tokens: {totals or 'none'}")
+            told(session, found, larger)
+            if decided(session, larger):
+                sizes.append(larger.mini.targets)
             if larger.leak or larger.excess:
                 found = larger
                 confirmed = confirm(session, found, shape, limits.targets_large, seeds)
     return conclude(session, found, shape, tuple(sizes), confirmed)
+
+
+def told(session: Session, found: Examination, larger: Examination) -> None:
+    """Note in `found` what a longer text showed, and where it decided nothing."""
+    targets = larger.mini.targets
+    if larger.sums:
+        found.notes.append(f"sums in a text of {targets} tokens: {totals(larger)}")
+    if not decided(session, larger):
+        reason = larger.order.reason if larger.order is not None and larger.order.reason else "not tested to the end"
+        found.notes.append(f"a text of {targets} tokens decided nothing: {reason}")
 
 
 def keeper(folder: Path | None) -> Callable[[str, dict[str, bytes]], None] | None:
@@ -111,6 +120,12 @@ def confirm(session: Session, found: Examination, shape: Shape, targets: int, se
         if found.order is not None and found.order.order == "stream" and not found.leak:
             return again.sums_again(session, miniature(shape, targets, 2), found)
         second = contested.examine(session, miniature(shape, targets, 2))
+        if second.site.key != found.site.key or second.headline != found.headline:
+            raise Undecided("site-unstable", "on other text another place makes up the printed number")
+        if second.leak and second.leak.kind == "shared by blocks":
+            return again.leaks_again(session, second.mini, second.site)
+        if second.deterministic is not True:
+            raise Undecided("nondeterministic", "two equal runs were not seen to give equal scores")
     except (Undecided, JobFailed) as reason:
         found.notes.append(f"the second seed could not be run: {reason}")
         return False
@@ -119,130 +134,13 @@ def confirm(session: Session, found: Examination, shape: Shape, targets: int, se
 
 def worth_longer(session: Session, found: Examination, started: float) -> bool:
     """Say whether the script compares with a number that only the longer text reaches, and there is time for that."""
-    limits = session.limits
     if found.deterministic is False or not {"c1", "c2"} & session.conditions:
         return False
     sources = (session.script.source, *session.script.helpers.values())
-    reached = thresholds(sources, limits.targets, limits.targets_large)
+    reached = thresholds(sources, found.mini.targets, session.limits.targets_large * found.mini.shape.scale)
     if not reached:
         return False
     if session.left() <= time.monotonic() - started:
         found.notes.append(f"no time for a longer text, though the script compares with {reached[-1]}")
         return False
     return True
-
-
-def conclude(
-    session: Session, found: Examination, shape: Shape, sizes: tuple[int, ...], confirmed: bool | None
-) -> Proof:
-    """Turn what was found into one outcome."""
-    outcome, reason_class, reason = outcome_of(session, found, confirmed)
-    site = found.site
-    return Proof(
-        outcome=outcome,
-        reason_class=reason_class,
-        reason=reason,
-        metric=MetricTested(
-            site.metric.line.text[:160], site.function, site.source_line, site.target, site.scored, site.entries,
-            site.by, found.headline,
-        ),
-        conditions=tuple(conditions_of(session, found)),
-        witness=found.leak or found.excess,
-        confirmed=bool(confirmed),
-        shape=shape.name,
-        sizes=sizes,
-        lowered=found.log.lowered,
-        stubs=found.log.stubs,
-        kernels_skipped=found.log.launches,
-        coverage=coverage_of(found),
-        notes=(*found.notes, *left_out_note(session)),
-    )  # fmt: skip
-
-
-def left_out_note(session: Session) -> tuple[str, ...]:
-    if not session.left_out:
-        return ()
-    names = ", ".join(session.left_out[:12]) + (", ..." if len(session.left_out) > 12 else "")
-    return (f"left at the code's defaults, as the script crashed under them: {names}",)
-
-
-def outcome_of(session: Session, found: Examination, confirmed: bool | None) -> tuple[Outcome, str, str]:
-    """Return (outcome, reason class, reason)."""
-    if found.deterministic is False:
-        return Outcome.NONDETERMINISTIC, "nondeterministic", "two equal runs gave different scores"
-    witness = found.leak or found.excess
-    if witness is not None:
-        if found.headline is False:
-            return (
-                Outcome.UNDECIDED,
-                "headline-not-reached",
-                f"seen on another line than the claimed: {witness.message}",
-            )
-        if not confirmed:
-            return Outcome.UNDECIDED, "not-repeated", f"seen once, not on a second seed: {witness.message}"
-        return (Outcome.LEAK if found.leak else Outcome.NOT_NORMALISED), "", witness.message
-    coverage, denominator = counts(found)
-    if coverage.scores > 1.5 * coverage.targets:
-        return Outcome.RESCORED, "", coverage.note
-    if denominator.differ:
-        assert denominator.ratio is not None
-        return (
-            Outcome.BYTES_DIFFER,
-            "",
-            f"the printed numbers imply {denominator.ratio:.4f} times the bytes of the text",
-        )
-    return clean_or_not(session, found, coverage.note)
-
-
-def clean_or_not(session: Session, found: Examination, note: str) -> tuple[Outcome, str, str]:
-    order = found.order
-    if found.headline is False:
-        return (
-            Outcome.UNDECIDED,
-            "headline-not-reached",
-            "the line of the claimed number was not printed or not located",
-        )
-    if session.conditions & {"c1", "c3"} and (order is None or order.holds is None):
-        return Outcome.UNDECIDED, "order", order.reason if order else "the order of scoring was not tested"
-    if order is not None and order.order == "own" and not any(s.anchored for s in found.sums):
-        return Outcome.UNDECIDED, "order", "which score is a token's own could not be established by its sum"
-    if "c2" in session.conditions and not sums_hold(found):
-        return Outcome.UNDECIDED, "sums", "no position's probabilities could be summed to 1 over the whole vocabulary"
-    said = "; ".join(text for text in (note, skipped(found)) if text)
-    return Outcome.CLEAN_IN_MINIATURE, "", "no violation in the code that ran" + (f" ({said})" if said else "")
-
-
-def skipped(found: Examination) -> str:
-    """Say that kernels did not run: nothing is shown of what they compute."""
-    count = found.log.launches
-    return f"{count} launches of GPU kernels were skipped: nothing is shown of what those compute" if count else ""
-
-
-def sums_hold(found: Examination) -> bool:
-    """Say whether the probabilities of a position were seen to sum to 1, or to less at the score known as its own."""
-    stream = found.order is not None and found.order.order == "stream"
-    return any(holds(s, s.position - 1 if stream else None) for s in found.sums)
-
-
-def conditions_of(session: Session, found: Examination) -> list[Condition]:
-    """Describe every tested condition in one sentence each."""
-    rows: list[Condition] = []
-    if session.conditions & {"c1", "c3"}:
-        order = found.order
-        holds = False if found.leak else None if order is None else order.holds
-        said = "not decided" if order is None else order.reason or f"{order.order} order of scoring"
-        rows.append(Condition("C1+C3", holds, found.leak.message if found.leak else f"scores before updates: {said}"))
-    if "c2" in session.conditions:
-        shown = ", ".join(f"{s.total:.6f} at token {s.position}" for s in found.sums if s.total is not None)
-        complete = sums_hold(found)
-        rows.append(
-            Condition("C2", False if found.excess else (True if complete else None), f"sums: {shown or 'none'}")
-        )
-    coverage, denominator = counts(found)
-    if "c4" in session.conditions:
-        once = coverage.scores <= 1.5 * coverage.targets
-        rows.append(Condition("C4", once, coverage.note or f"each of {coverage.targets} targets is scored once"))
-    ratio = denominator.ratio
-    said = "not derivable from what is printed" if ratio is None else f"{ratio:.4f} times the bytes of the text"
-    rows.append(Condition("bytes", None if ratio is None else not denominator.differ, said))
-    return rows

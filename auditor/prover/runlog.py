@@ -38,7 +38,6 @@ class Trace:
     function: str
     target: str
     line: int
-    column: int
     dropped: int
     """Entries that were logged before the first one kept."""
     values: np.ndarray
@@ -80,7 +79,7 @@ class RunLog:
     launches: int
     """GPU kernels whose launch was skipped."""
     overflow: bool
-    patched: int
+    """True where more was summed than is logged."""
     coverage: dict[str, tuple[int, int]]
     """Function -> (statements, of these executed)."""
     builds: tuple[Wanted, ...] = ()
@@ -127,7 +126,6 @@ def decode(body: bytes, limit: int) -> RunLog:
                 stubs=tuple(str(s) for s in meta["stubs"]),
                 launches=int(meta["launches"]),
                 overflow=bool(meta["overflow"]),
-                patched=int(meta["patched"]),
                 coverage={str(k): (int(a), int(b)) for k, (a, b) in meta["coverage"].items()},
                 builds=tuple(wanted(row) for row in meta["builds"][: DEFAULT_LIMITS.prover.compiling.builds]),
                 refused=str(meta["refused"])[:600],
@@ -137,7 +135,7 @@ def decode(body: bytes, limit: int) -> RunLog:
 
 
 def trace(key: int, row: list[Any], arrays: Any) -> Trace:
-    function, target, line, column, dropped = row
+    function, target, line, dropped = row
     values = np.asarray(arrays[f"v{key}"], dtype=np.float64)
     lengths, times, chains = (np.asarray(arrays[f"{kind}{key}"], dtype=np.int64) for kind in "ntc")
     whole = values.ndim == 1 and lengths.ndim == 1 and not (lengths < 0).any() and not (lengths > values.size).any()
@@ -150,7 +148,6 @@ def trace(key: int, row: list[Any], arrays: Any) -> Trace:
         str(function)[:200],
         str(target)[:200],
         int(line),
-        int(column),
         int(dropped),
         values,
         lengths,

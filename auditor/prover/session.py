@@ -128,6 +128,8 @@ class Session:
                     raise
         if problem is not None and not logs:
             raise problem
+        if problem is not None:
+            self.progress(f"one of {len(shares)} boxes: {problem}")
         return logs
 
     def job(

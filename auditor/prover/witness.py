@@ -10,7 +10,8 @@ class Witness:
     """A small, replayable fact."""
 
     kind: str
-    """Which fact: a first score shared, also by neighbours, an earlier one, each other's, the suffix, or a sum."""
+    """Which fact: a first score shared by tokens, stretches or neighbours, an earlier one, each other's, the suffix, a
+    sum."""
     position: int
     was: int
     now: int

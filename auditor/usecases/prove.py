@@ -22,8 +22,6 @@ from auditor.prover.prove import CONDITIONS, prove
 from auditor.rules.data import Edition
 from auditor.rules.data import edition as load_edition
 
-MAY_MOVE = (Outcome.LEAK, Outcome.NOT_NORMALISED)
-
 
 @dataclass(frozen=True, slots=True)
 class ProveOptions:
@@ -165,7 +163,7 @@ def exit_code_of(proved: tuple[ProvedSubmission, ...]) -> ExitCode:
     """Return FLAG for a conviction, REVIEW where something stayed undecided or looks odd, CLEAN, or NOTHING."""
     if not proved:
         return ExitCode.NOTHING
-    outcomes = {item.proof.outcome for item in proved}
-    if outcomes & set(MAY_MOVE):
+    if any(item.proof.convicts for item in proved):
         return ExitCode.FLAG
+    outcomes = {item.proof.outcome for item in proved}
     return ExitCode.CLEAN if outcomes == {Outcome.CLEAN_IN_MINIATURE} else ExitCode.REVIEW

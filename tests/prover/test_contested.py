@@ -69,7 +69,7 @@ def test_scores_of_bytes_are_not_summed(monkeypatch: pytest.MonkeyPatch, by: str
     found = SimpleNamespace(leak=None, order=open_order, site=SimpleNamespace(by=by))
     asked_of: list[str] = []
     monkeypatch.setattr(contested.ex, "examine", lambda *a: found)
-    for step in ("try_twins", "settle"):
+    for step in ("try_pairs", "try_twins", "settle"):
         monkeypatch.setattr(contested, step, lambda session, found, step=step: asked_of.append(step))
     contested.examine(None, None)  # type: ignore[arg-type]
-    assert asked_of == ["try_twins", "settle"] * asked
+    assert asked_of == ["try_pairs", "try_twins", "settle"] * asked

@@ -63,7 +63,7 @@ def test_no_run_reaches_the_channels_of_another_process() -> None:
 def test_seeking_the_metric_ends_with_the_budget() -> None:
     """A script may print thousands of results that nothing adds up to; the parent does not look for them for ever."""
     lines = tuple(PrintedLine(f"val_bpb:{n}.123456", (("val_bpb:", n + 0.123456),), n, True) for n in range(1, 4000))
-    log = RunLog(None, lines, {}, {}, (), 0, False, 0, {})
+    log = RunLog(None, lines, {}, {}, (), 0, False, {})
     mini = miniature(Shape("small"), 256, 1)
     late = Session(Script("x.py", ""), LIMITS, frozenset(), None, lambda text: None, time.monotonic() - 1)
     with pytest.raises(Undecided) as stopped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import math
@@ -16,7 +17,16 @@ pytest.importorskip("sentencepiece")
 from auditor.prover import data
 from auditor.prover.examine import examine, locate, same_site
 from auditor.prover.job import Shape, miniature
-from auditor.prover.locate import BYTEWISE, LN2, find_site, find_sites, metric_lines
+from auditor.prover.locate import (
+    BYTEWISE,
+    LN2,
+    MetricLine,
+    find_site,
+    find_sites,
+    make_site,
+    metric_lines,
+    tolerance_of,
+)
 from auditor.prover.runlog import Frames, PrintedLine, ResultError, RunLog, Trace, decode
 from auditor.prover.session import Undecided
 
@@ -29,12 +39,12 @@ def trace(key: int, values: np.ndarray, entries: int, call: int, start: int) -> 
     lengths = np.full(entries, values.size // entries)
     chains = np.tile([call, 0, 0, 0], (entries, 1))
     times = np.arange(start, start + entries)
-    return Trace(key, "f", f"acc{key}", 10 + key, 1, 0, values, lengths, times, chains)
+    return Trace(key, "f", f"acc{key}", 10 + key, 0, values, lengths, times, chains)
 
 
 def log_of(traces: list[Trace], numbers: tuple[tuple[str, float], ...], at: int = 5000) -> RunLog:
     line = PrintedLine("final " + " ".join(f"{p}{n:.8f}" for p, n in numbers), numbers, at, True)
-    return RunLog(None, (line,), {t.key: t for t in traces}, {}, (), 0, False, 0, {})
+    return RunLog(None, (line,), {t.key: t for t in traces}, {}, (), 0, False, {})
 
 
 def test_the_site_is_the_one_whose_sum_is_printed() -> None:
@@ -63,6 +73,31 @@ def test_a_scorer_of_bytes_is_located() -> None:
     log = log_of([trace(1, values, 1, 20, 100)], ((" val_bpb:", float(values.mean())),))
     site = find_site(log, metric_lines(log)[0], N, 999)
     assert site is not None and site.by == BYTEWISE and site.unit == LN2
+
+
+def test_scores_of_bytes_that_give_the_loss_are_none_of_tokens() -> None:
+    """Their sum over the tokens' count is val_loss all the same; what one token's bytes sum to says nothing."""
+    values = RNG.uniform(1, 3, 2 * N)
+    log = log_of([trace(1, values, 16, 20, 100)], ((" val_loss:", float(values.sum()) / N), (" val_bpb:", 7.25)))
+    site = find_site(log, metric_lines(log)[0], N, 2 * N)
+    assert site is not None and site.by == BYTEWISE
+    site = find_site(log, metric_lines(log)[0], N, 999)
+    assert site is not None and site.by == "val_loss"
+
+
+def test_only_entries_with_forward_passes_between_them_are_in_the_order_of_time() -> None:
+    """A loop that adds up what was computed before takes a few moments for each; batches of windows take many."""
+    one = trace(1, np.ones(N), 16, 20, 100)
+    line = MetricLine(PrintedLine("x", (), 5000, True), 1.0, 1.0)
+    batches = dataclasses.replace(one, times=np.repeat([100, 200, 300, 400], 4) + np.tile([0, 8, 16, 24], 4))
+    assert not make_site(one, line, 0, 16, 20, (1.0, "val_loss")).timed
+    assert make_site(batches, line, 0, 16, 20, (1.0, "val_loss")).timed
+
+
+def test_a_number_read_from_text_is_asked_for_as_many_digits_as_it_has() -> None:
+    """Not as many as another number of the line."""
+    line = PrintedLine("val_bpb:1.23456 t:3.12345678", ((" val_bpb:", 1.23456),), 5000, False)
+    assert tolerance_of(MetricLine(line, None, 1.23456), 1.23456) == pytest.approx(0.51e-5)
 
 
 def test_nothing_is_located_where_nothing_adds_up() -> None:
@@ -121,7 +156,7 @@ def test_a_line_that_the_logs_show_with_another_number_is_not_the_claimed_one(
 def test_progress_lines_are_no_results() -> None:
     """A training step's validation line is not the result."""
     line = PrintedLine("step:10/20 val_loss:3.1 val_bpb:1.2", ((" val_loss:", 3.1), (" val_bpb:", 1.2)), 1, True)
-    assert metric_lines(RunLog(None, (line,), {}, {}, (), 0, False, 0, {})) == []
+    assert metric_lines(RunLog(None, (line,), {}, {}, (), 0, False, {})) == []
 
 
 def test_a_difference_of_results_is_no_result() -> None:
@@ -129,7 +164,7 @@ def test_a_difference_of_results_is_no_result() -> None:
     gained = PrintedLine("delta(a - b) val_bpb: +0.123456", (("delta(a - b) val_bpb: ", 0.123456),), 2, True)
     named = PrintedLine("delta_bpb:-0.123456", (("probe delta_bpb:", -0.123456),), 3, True)
     result = PrintedLine("[a] val_bpb: 1.123456", (("[a] val_bpb: ", 1.123456),), 1, True)
-    log = RunLog(None, (result, gained, named), {}, {}, (), 0, False, 0, {})
+    log = RunLog(None, (result, gained, named), {}, {}, (), 0, False, {})
     assert [m.bpb for m in metric_lines(log)] == [1.123456]
 
 
@@ -141,8 +176,8 @@ def test_hostile_results_are_refused() -> None:
     pickled = io.BytesIO()
     np.savez(pickled, meta=np.array([{"a": 1}], dtype=object))
     ragged = io.BytesIO()
-    meta = json.dumps({"error": None, "lines": [], "keys": {"1": ["f", "a", 1, 1, 0]}, "lowered": {}, "stubs": [],
-                       "launches": 0, "overflow": False, "patched": 0, "builds": [], "refused": "",
+    meta = json.dumps({"error": None, "lines": [], "keys": {"1": ["f", "a", 1, 0]}, "lowered": {}, "stubs": [],
+                       "launches": 0, "overflow": False, "builds": [], "refused": "",
                        "coverage": {}}).encode()  # fmt: skip
     np.savez(ragged, meta=np.frombuffer(meta, dtype=np.uint8), v1=np.ones(3), n1=np.array([9]), t1=np.array([1]),
              c1=np.zeros((1, 4)))  # fmt: skip

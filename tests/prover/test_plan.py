@@ -116,8 +116,8 @@ def test_sums_are_taken_where_single_tokens_are_tested() -> None:
 def log_of(values: np.ndarray) -> RunLog:
     """Return a branch that logged `values` under key 0, one an entry."""
     count = np.ones(values.size, dtype=np.int64)
-    trace = Trace(0, "f", "t", 1, 1, 0, values, count, np.cumsum(count), np.zeros((values.size, 4)))
-    return RunLog(None, (), {0: trace}, {}, (), 0, False, 0, {})
+    trace = Trace(0, "f", "t", 1, 0, values, count, np.cumsum(count), np.zeros((values.size, 4)))
+    return RunLog(None, (), {0: trace}, {}, (), 0, False, {})
 
 
 @pytest.mark.parametrize("late", [False, True])

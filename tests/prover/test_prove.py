@@ -78,6 +78,27 @@ def test_another_order_of_scoring_is_no_leak() -> None:
     assert proof.outcome is Outcome.CLEAN_IN_MINIATURE, proof
 
 
+@pytest.mark.parametrize(
+    ("source", "outcome", "reason"),
+    [
+        (toys.FINISHED, Outcome.CLEAN_IN_MINIATURE, ""),
+        (toys.STORED_BACKWARDS, Outcome.CLEAN_IN_MINIATURE, ""),
+        (toys.FINISHED_BACKWARDS, Outcome.UNDECIDED, "order"),
+    ],
+)
+def test_scores_that_are_added_up_later_convict_nobody(source: str, outcome: Outcome, reason: str) -> None:
+    """Their order in the sum is none of time: what was scored first may stand last."""
+    proof = proof_of(source)
+    assert proof.witness is None and (proof.outcome, proof.reason_class) == (outcome, reason), proof
+
+
+def test_a_finished_array_in_which_tokens_know_of_each_other_is_a_leak() -> None:
+    """Whichever of two tokens was scored first was scored knowing the other."""
+    proof = proof_of(toys.FINISHED_KNOWING, seeds=2)
+    assert proof.outcome is Outcome.LEAK and proof.witness is not None, proof
+    assert proof.witness.kind == "each other's scores"
+
+
 def test_what_a_fork_changed_on_disk_is_put_back() -> None:
     """A script that reads its shard after the fork gets the unchanged one: the run that goes on repeats the first."""
     proof = proof_of(toys.REREAD)

@@ -19,8 +19,8 @@ from auditor.limits import DEFAULT_LIMITS
 from auditor.prover.runlog import ResultError, decode
 
 LIMIT = 1_000_000
-META = {"error": None, "lines": [], "keys": {"1": ["f", "a", 1, 1, 0]}, "lowered": {}, "stubs": [], "launches": 0,
-        "overflow": False, "patched": 0, "builds": [], "refused": "", "coverage": {}}  # fmt: skip
+META = {"error": None, "lines": [], "keys": {"1": ["f", "a", 1, 0]}, "lowered": {}, "stubs": [], "launches": 0,
+        "overflow": False, "builds": [], "refused": "", "coverage": {}}  # fmt: skip
 LINE = {"text": "x", "pieces": [["val_bpb:", 1.5]], "at": 1, "site": 1}
 
 
@@ -61,7 +61,7 @@ def test_a_well_formed_result_is_read() -> None:
         result({**META, "builds": [{"key": "0" * 64, "cpp": 0, "arguments": [], "inputs": [], "sources": {"a": "?"}}]}),
         result(json.dumps({**META, "lines": [LINE]}).replace('"at": 1', '"at": 1e999').encode()),
         result({**META, "keys": [1]}),
-        result({**META, "keys": {"1": ["f", "a", 1, 1, 10**30]}}),
+        result({**META, "keys": {"1": ["f", "a", 1, 10**30]}}),
         result(b"[" * 100_000),
         result(lengths=(3, 2**62, 2**62, 2**62, 2**62)),
         result(instead=array_of(f"({1 << 50},)")),

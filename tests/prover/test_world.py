@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from auditor.prover.child.fakecuda import Nothing
 from auditor.prover.child.world import Clock, Paths, asked_for
 
 
@@ -57,3 +58,20 @@ def test_a_loop_that_only_the_clock_ends_does_end() -> None:
             break
     assert 140 < readings < 240
     assert clock() - clock() > -1
+
+
+def test_every_place_has_patience_of_its_own() -> None:
+    """Also for readings in nanoseconds: many places that read the clock a few times do not make time hurry."""
+    clock = Clock(2)
+    started = clock()
+    for name in ("a", "b", "c", "d"):
+        exec(
+            compile(f"for _ in range(2):\n    {name} = nanoseconds()\n", name, "exec"),
+            {"nanoseconds": clock.nanoseconds},
+        )
+    assert clock() - started < 1.0
+
+
+def test_a_handle_that_stands_for_nothing_can_be_asked_for_its_truth() -> None:
+    """As in `if work: work.wait()`."""
+    assert not Nothing()

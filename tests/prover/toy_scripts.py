@@ -22,7 +22,13 @@ table, spread = draw.normal(size=(vocab, vocab)), draw.normal(size=(vocab, vocab
 state = np.zeros(vocab)
 
 
+def layer(x):
+    return x
+
+
 def probabilities(x):
+    for _ in range(16):  # as many calls as a small network makes
+        x = layer(x)
     rows = np.exp(table[x] + 0.001 * (spread @ state))
     return rows / rows.sum(axis=1, keepdims=True)
 
@@ -96,6 +102,32 @@ BACKWARDS = (
     _HEAD + _loop(_SCORE + _LEARN).replace("range(0, tokens.size - 1, 32)", "range(tokens.size - 33, -1, -32)") + _TAIL
 )
 """Legal: scores the chunks from the last to the first, each before learning from it."""
+FINISHED = (
+    _HEAD
+    + _loop(
+        "        np.copyto(kept[start : start + 32], probabilities(x)[rows, y])\n" + _LEARN,
+        before="    kept = np.zeros(tokens.size - 1)",
+        after="    loss_sum = float(-np.log(kept).sum())",
+    )
+    + _TAIL
+)
+"""Legal: as SCORE_FIRST, with all scores added up at the end, as one array in text order."""
+FINISHED_BACKWARDS = FINISHED.replace("range(0, tokens.size - 1, 32)", "range(tokens.size - 33, -1, -32)")
+"""Legal: as BACKWARDS; nothing that is logged shows in which order the scores of the array were computed."""
+FINISHED_KNOWING = FINISHED.replace(_LEARN, "").replace(
+    "    kept = np.zeros", "    learn(tokens[:-1], tokens[1:])\n    kept = np.zeros"
+)
+"""Leaks everywhere: as LEARN_ALL, with all scores added up at the end."""
+STORED_BACKWARDS = (
+    _HEAD
+    + _loop(
+        "        kept[start : start + 32] = -np.log(probabilities(x)[rows, y])\n" + _LEARN,
+        before="    kept = np.zeros(tokens.size - 1)",
+        after="    for at in range(0, kept.size, 64):\n        loss_sum += float(kept[at : at + 64].sum())",
+    ).replace("range(0, tokens.size - 1, 32)", "range(tokens.size - 33, -1, -32)")
+    + _TAIL
+)
+"""Legal: as BACKWARDS, with scores that are stored as they are computed and added up in text order."""
 REREAD = _HEAD + _loop(_SCORE, before='    tokens = np.fromfile(path, dtype="<u2")[512:].astype(np.int64)') + _TAIL
 """Legal: reads the shard again where it scores."""
 STAGES = PLAIN.replace(

@@ -100,8 +100,8 @@ class Nothing:
     def __iter__(self) -> Any:
         return iter(())
 
-    def __bool__(self) -> None:
-        return None
+    def __bool__(self) -> bool:
+        return False
 
 
 class Event(Nothing):

@@ -37,8 +37,8 @@ class Program:
 class Helpers(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Import the submission's own modules in their rewritten form."""
 
-    def __init__(self, program: Program, names: dict[str, Any]) -> None:
-        self.program, self.names = program, names
+    def __init__(self, program: Program) -> None:
+        self.program = program
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         if fullname not in self.program.helpers:

@@ -28,8 +28,8 @@ are assigned."""
 class Sites:
     """What the rewriter numbered: keys of logged places and the statements of every function."""
 
-    keys: list[tuple[str, str, int, int]] = field(default_factory=list)
-    """(function, text of the target, line, column) by key number."""
+    keys: list[tuple[str, str, int]] = field(default_factory=list)
+    """(function, text of the target, line) by key number."""
     statements: list[tuple[str, int]] = field(default_factory=list)
     """(function, line) by statement number."""
     index: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Sites:
         return known
 
     def place(self, function: str, text: str, node: ast.AST) -> int:
-        self.keys.append((function, text, getattr(node, "lineno", 0), getattr(node, "col_offset", 0) + 1))
+        self.keys.append((function, text, getattr(node, "lineno", 0)))
         return len(self.keys) - 1
 
 

@@ -42,7 +42,6 @@ class Run:
         self.stream = program.stream
         self.branch = "main"
         self.plan = sorted(variant.get("branches", []), key=lambda b: int(b["at"]))
-        self.patched = 0
         self.builds: list[dict[str, Any]] = []
         self.native = Native(os.path.join(os.path.dirname(program.root), "native"), self.want)
 
@@ -102,11 +101,10 @@ class Run:
         self.branch = branch["name"]
         self.plan = []
         gc.freeze()  # a collection would touch, and so copy, every page that holds an object
-        signal.alarm(int(self.job["branch_seconds"]))
+        signal.alarm(int(self.job["seconds"]))
         changes = {int(k): int(v) for k, v in branch["changes"].items()}
         self.recorder.busy = True
         memory.apply(held, self.stream, changes)
-        self.patched = len(held)
         self.write_stream(self.changed(branch["changes"]))
         self.recorder.busy = False
         if branch.get("stop"):
@@ -135,7 +133,7 @@ class Run:
         random.seed(0)
         torch.set_grad_enabled(True)
         sys.path.insert(0, os.path.dirname(self.program.script))
-        sys.meta_path.insert(0, Helpers(self.program, {}))
+        sys.meta_path.insert(0, Helpers(self.program))
         setattr(builtins, self.job["hook"], self.recorder)
         setattr(builtins, self.job["hook"] + "_cover", self.cover)
         setattr(builtins, self.job["hook"] + "_run", 0)
@@ -195,9 +193,9 @@ class Run:
         self.recorder.busy = True
         signal.alarm(0)
         meta: dict[str, Any] = {
-            "error": error, "lines": self.recorder.lines, "now": self.recorder.now, "branch": self.branch,
-            "overflow": self.recorder.overflow, "lowered": self.settings.lowered, "read": self.settings.read,
-            "launches": Kernel.launches, "stubs": sorted(Stub.seen), "patched": self.patched,
+            "error": error, "lines": self.recorder.lines,
+            "overflow": self.recorder.overflow, "lowered": self.settings.lowered,
+            "launches": Kernel.launches, "stubs": sorted(Stub.seen),
             "builds": self.builds, "refused": self.native.refused,
             "keys": {}, "coverage": self.coverage() if self.branch == "main" else {},
         }  # fmt: skip

@@ -36,7 +36,6 @@ class Settings:
         self.pieces = 0
         """Vocabulary of the real run, once the script has asked for it."""
         self.lowered: dict[str, tuple[str, str]] = {}
-        self.read: dict[str, str] = {}
 
     def cap(self, name: str) -> float | None:
         return next((cap for pattern, cap in self.table if pattern.fullmatch(name)), None)
@@ -95,8 +94,6 @@ class Settings:
             out = int(out) if isinstance(value, int) and out.isdigit() else out
         else:
             out = self.down(name, value)
-        if len(self.read) < 2000:
-            self.read[name] = str(out)[:80]
         return out
 
     def note_pieces(self, name: str, value: Any) -> None:

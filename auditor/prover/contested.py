@@ -47,7 +47,7 @@ def examine(session: Session, mini: Miniature, doubtful: bool = False) -> Examin
 def try_pairs(session: Session, found: Examination) -> None:
     """Look at all pairs of the tokens that were changed singly."""
     for one, other in itertools.combinations(found.probes, 2):
-        rest = [probe for probe in found.probes if probe not in (one, other)]
+        rest = [probe for probe in found.probes if probe.position not in (one.position, other.position)]
         found.leak = found.leak or causality.known_by_each_other(one, other, rest, found.site.values)
     if found.leak is not None:
         found.order = causality.Causality(False, "unknown", found.leak)

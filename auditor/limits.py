@@ -227,7 +227,7 @@ class ProverLimits:
     result_bytes: int = 64_000_000
     """What one variant may return; the largest real one returned 22 MB."""
     report_bytes: int = 256_000_000
-    """What a job may return altogether."""
+    """What the jobs of one box may return altogether."""
     result_lines: int = 4_000
     """Printed lines of a result that are read: what the harness keeps; each may have to be sought in every trace."""
     resident_bytes: int = 6_000_000_000

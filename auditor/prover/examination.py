@@ -76,7 +76,8 @@ def block_probe(logs: dict[str, RunLog], found: Examination, name: str, start: i
 def compare_repeat(found: Examination, logs: dict[str, RunLog]) -> None:
     """Note whether the run from which others were forked gave the scores of the first one."""
     main = logs.get("again/main")
-    repeat = None if main is None else entries_of(main, found.site)
+    ended = main is not None and (main.error is None or found.log.error is not None)
+    repeat = entries_of(main, found.site) if main is not None and ended else None
     found.deterministic = None if repeat is None else bool(np.array_equal(repeat, found.site.values))
 
 

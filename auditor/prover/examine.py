@@ -18,6 +18,7 @@ from auditor.prover.examination import (
 from auditor.prover.failures import failure
 from auditor.prover.job import Miniature, Variant
 from auditor.prover.locate import BYTEWISE, MetricLine, Site, find_site, find_sites, last_figure, metric_lines
+from auditor.prover.native import Wanted
 from auditor.prover.runlog import RunLog
 from auditor.prover.session import NeedsBuild, Session, Undecided
 from auditor.prover.sums import own_order_sums, reached, sum_tests, sums_by_forks, sums_left
@@ -37,7 +38,8 @@ def examine(session: Session, mini: Miniature, doubtful: bool = False) -> Examin
     if base is None:
         raise Undecided("no-result", "the run ended without a readable result, or not in time")
     if base.builds:
-        raise NeedsBuild(base.builds)
+        others = changed or session.run("suffix", mini, (suffix_run,)).get("suffix/main")
+        raise NeedsBuild(common(base.builds, others.builds if others is not None else ()))
     sites, headline = locate(session, base, mini)
     if doubtful:
         changed = session.run("suffix", mini, (suffix_run,)).get("suffix/main")
@@ -51,6 +53,12 @@ def examine(session: Session, mini: Miniature, doubtful: bool = False) -> Examin
     if session.conditions & {"c1", "c2", "c3"}:
         order_tests(session, found, suffix)
     return found
+
+
+def common(builds: tuple[Wanted, ...], others: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
+    """Return what a run on other tokens wants to have compiled too: a library must carry nothing of the text."""
+    keys = {one.key for one in others}
+    return tuple(one for one in builds if one.key in keys)
 
 
 def locate(session: Session, log: RunLog, mini: Miniature) -> tuple[list[Site], bool | None]:

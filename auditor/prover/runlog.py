@@ -117,6 +117,9 @@ def decode(body: bytes, limit: int) -> RunLog:
                 raise ResultError(f"a run returned more than {limit} bytes")
         with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
             meta = json.loads(bytes(arrays["meta"]))
+            keys = {key for key in meta["keys"] if str(int(key)) == key and f"v{key}" in arrays.files}
+            if len(keys) < len(meta["keys"]):
+                raise ResultError("a run returned keys of which it has no arrays")
             traces = {int(key): trace(int(key), row, arrays) for key, row in meta["keys"].items()}
             return RunLog(
                 error=None if meta["error"] is None else str(meta["error"])[:600],

@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 
 import torch
 
-from auditor.prover.child import kernels
+from auditor.prover.child import kernels, stubs
 
 names = [*kernels.LANGUAGE, *kernels.DTYPES]
 tl = SimpleNamespace(**{name: kernels.language(name) for name in names})
@@ -91,6 +91,48 @@ def test_what_cannot_be_run_is_skipped_and_counted() -> None:
     kernel[(1,)](out)
     kernels.jit(lambda out_ptr: tl.store(out_ptr, 1.0))[(1 << 20,)](out)
     assert kernels.Kernel.launches == before + 3 and out.item() == 0.0
+
+
+def test_reductions_and_sums_that_run_backwards_are_what_they_say() -> None:
+    """Kept dimensions let rows be divided by their own sums; an unknown change of memory is no silence."""
+    x = torch.tensor([[1.0, 2.0], [3.0, 5.0]])
+    assert kernels.language("sum")(x, 1, keep_dims=True).tolist() == [[3.0], [8.0]]
+    assert kernels.language("cumsum")(x, 1, reverse=True).tolist() == [[3.0, 2.0], [8.0, 5.0]]
+    with pytest.raises(NotImplementedError):
+        kernels.language("atomic_max")(x, 1)
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "seen"),
+    [
+        ((), {"causal": True}, "past"),
+        ((None, True), {}, "past"),
+        ((0.0, None, True), {}, "past"),
+        ((), {"window_size": (-1, 0)}, "past"),
+        ((), {"window_size": (1, 0)}, "last two"),
+        ((), {"causal": True, "window_size": (1, 5)}, "last two"),
+        ((), {}, "all"),
+    ],
+)
+def test_attention_sees_what_it_may(args: tuple[Any, ...], kwargs: dict[str, Any], seen: str) -> None:
+    """Options by name or by place: with equal keys each query averages the values that it may look at."""
+    time = 6
+    values = torch.arange(float(time)).view(1, time, 1, 1)
+    zeros = torch.zeros(1, time, 1, 1)
+    may = {"past": torch.tril(torch.ones(time, time)), "all": torch.ones(time, time)}
+    may["last two"] = may["past"] - torch.tril(torch.ones(time, time), -2)
+    mean = (may[seen] @ values.view(-1)) / may[seen].sum(1)
+    assert torch.allclose(stubs.attention(zeros, zeros, values, *args, **kwargs).view(-1), mean)
+    last = stubs.attention(zeros[:, -1:], zeros, values, *args, **kwargs)
+    assert torch.allclose(last.view(-1), mean[-1:])
+
+
+def test_packed_attention_passes_its_options_on() -> None:
+    """One sequence after another, each causal by itself."""
+    values, zeros = torch.arange(5.0).view(5, 1, 1), torch.zeros(5, 1, 1)
+    starts = torch.tensor([0, 2, 5])
+    out = stubs.attention_varlen(zeros, zeros, values, starts, starts, 3, 3, 0.0, None, True)
+    assert out.view(-1).tolist() == [0.0, 0.5, 2.0, 2.5, 3.0]
 
 
 def test_a_tuned_kernel_takes_its_first_configuration() -> None:

@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("sentencepiece")
 
 from auditor.prover import data
-from auditor.prover.examine import examine, locate, same_site
+from auditor.prover.examine import common, examine, locate, same_site
 from auditor.prover.job import Shape, miniature
 from auditor.prover.locate import (
     BYTEWISE,
@@ -27,8 +27,10 @@ from auditor.prover.locate import (
     metric_lines,
     tolerance_of,
 )
+from auditor.prover.native import Wanted
 from auditor.prover.runlog import Frames, PrintedLine, ResultError, RunLog, Trace, decode
 from auditor.prover.session import Undecided
+from auditor.sandbox.compiling import Build
 
 N = 512
 RNG = np.random.default_rng(3)
@@ -248,3 +250,10 @@ def test_bits_per_byte_of_a_changed_text_are_held_against_its_own_bytes() -> Non
     assert site is not None
     assert same_site(logs[1], site, mini, changes) is not None
     assert same_site(logs[1], site, mini, {}) is None
+
+
+def test_a_library_is_built_only_where_another_text_asks_for_it_too() -> None:
+    """Source that changes with the text could carry the text, and its scores, into later runs."""
+    same, other = (Wanted(kind * 64, Build(False, (), (), {})) for kind in "ab")
+    assert common((same, other), (same,)) == (same,)
+    assert common((same,), ()) == ()

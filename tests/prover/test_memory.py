@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("torch")
 
 import numpy as np
+import torch
 
 from auditor.prover.child import memory
 
@@ -32,6 +33,22 @@ def test_rows_of_a_batch_that_starts_anew_are_left_alone() -> None:
     assert (rows == before).all()
     memory.apply([(rows, offset)], STREAM, {1030: 1})
     assert np.flatnonzero(rows != before).tolist() == [30]
+
+
+def test_views_of_one_stream_are_changed_together() -> None:
+    """Inputs and targets share memory: the last token, which only the targets hold, changes too."""
+    tokens = STREAM.copy()
+    held = [(tokens[:-1], 0), (tokens[1:], -1)]
+    memory.apply(held, STREAM, {p: 1 for p in range(1000, 2000)})
+    assert (tokens[1000:] == 1).all()
+
+
+def test_the_longest_of_the_views_that_start_alike_is_found() -> None:
+    """A prompt cut off the text before does not stand for the text."""
+    tokens = torch.from_numpy(STREAM.copy())
+    prompt = tokens[:256]
+    found = [view for view in memory.integer_arrays(set()) if view.__array_interface__["data"][0] == tokens.data_ptr()]
+    assert [view.size for view in found] == [tokens.numel()] and prompt.numel() == 256
 
 
 def test_a_long_change_is_written_whole() -> None:

@@ -111,6 +111,13 @@ def test_the_last_validation_of_the_training_is_tested_where_nothing_else_is_pri
     assert proof.outcome is Outcome.CLEAN_IN_MINIATURE, proof
 
 
+def test_the_world_answers_as_a_real_one_does() -> None:
+    """A script that asserts so gets to its score."""
+    head, rest = toys.PLAIN.split("draw = ", 1)
+    proof = proof_of(head + toys.WORLD + "draw = " + rest, conditions="c1 c4")
+    assert proof.outcome is Outcome.CLEAN_IN_MINIATURE, proof
+
+
 def test_clean_says_that_kernels_did_not_run() -> None:
     """What a skipped kernel computes was not seen, and the outcome's own sentence says so."""
     proof = proof_of(toys.UNKNOWN_KERNEL + toys.PLAIN, conditions="c1 c4")

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("torch")
 
 from auditor.prover.child.fakecuda import Nothing
-from auditor.prover.child.world import Clock, Paths, asked_for
+from auditor.prover.child.world import Clock, Paths, asked_for, imitate_compressor
 
 
 @pytest.fixture
@@ -75,3 +75,20 @@ def test_every_place_has_patience_of_its_own() -> None:
 def test_a_handle_that_stands_for_nothing_can_be_asked_for_its_truth() -> None:
     """As in `if work: work.wait()`."""
     assert not Nothing()
+
+
+@pytest.mark.parametrize(
+    ("words", "made"),
+    [
+        (["lrzip", "IN"], "IN.lrz"),
+        (["xz", "-9", "-k", "IN"], "IN.xz"),
+        (["zstd", "-19", "IN", "-o", "out"], "out"),
+        (["brotli", "-d", "IN.br"], "IN"),
+    ],
+)
+def test_a_compressor_writes_where_it_would(tmp_path: Path, words: list[str], made: str) -> None:
+    """Beside its input, with the ending that it gives or takes away, or where it is told to."""
+    source = tmp_path / next(word for word in words if word.startswith("IN"))
+    source.write_bytes(b"x")
+    imitate_compressor([str(tmp_path / word) if word.startswith(("IN", "out")) else word for word in words])
+    assert (tmp_path / made).read_bytes() == b"x"

@@ -143,6 +143,35 @@ if "--eval" in sys.argv:
 """,
 )
 """Legal: trains in one call, scores in another what that one saved."""
+WORLD = """
+import io
+import torch
+import torch.distributed as dist
+
+weights = torch.ones(3)
+snapshots = [weights.cpu(), weights.to("cpu"), weights.to(device="cpu")]
+weights.add_(1)
+assert [float(s.sum()) for s in snapshots] == [3.0] * 3
+with torch.inference_mode(False):
+    assert torch.is_grad_enabled()
+with torch.inference_mode():
+    assert not torch.is_grad_enabled()
+assert torch.inference_mode(torch.is_grad_enabled)() is False
+torch.cuda.manual_seed(3)
+torch.cuda.set_rng_state(torch.cuda.get_rng_state())
+parts = [torch.zeros(3)]
+dist.gather(weights, gather_list=parts)
+assert float(parts[0].sum()) == 6.0
+handle = dist.all_reduce(weights, async_op=True)
+if handle:
+    handle.wait()
+assert not os.path.isfile(os.path.dirname(path)) and os.path.isfile(path)
+assert np.memmap(filename=path, dtype="<u2", mode="r").size == tokens.size + 512
+written = io.StringIO()
+print("kept", file=written)
+assert written.getvalue() == "kept" + chr(10)
+"""
+"""What a script finds: copies are copies, files are files, and calls that real scripts make do not fail."""
 UNKNOWN_KERNEL = """
 import torch, triton
 import triton.language as tl

@@ -159,14 +159,17 @@ def without_device(function: Callable[..., Any], zero: bool = False) -> Callable
 
 
 def tensor_to(self: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    """Move, or convert. What goes to the CPU by name is a copy, as it is on a GPU: a snapshot of weights stays one."""
     kwargs.pop("non_blocking", None)
+    away = "cpu" in [word for word in (*args[:1], kwargs.get("device")) if isinstance(word, str)]
     if "device" in kwargs:
         kwargs["device"] = real_device(kwargs["device"])
     if args and (isinstance(args[0], str | int) and not isinstance(args[0], bool)):
         args = (real_device(args[0]), *args[1:])
     if len(args) > 2:
         args = args[:2]
-    return REAL_TO(self, *args, **kwargs)
+    moved = REAL_TO(self, *args, **kwargs)
+    return moved.clone() if away and moved is self else moved
 
 
 def install(real_halves: bool) -> None:
@@ -203,6 +206,7 @@ def patch_devices() -> None:
     tensor, module = torch.Tensor, torch.nn.Module
     tensor.to = tensor_to
     tensor.cuda = lambda self, *a, **k: self
+    tensor.cpu = lambda self, *a, **k: self.clone()
     tensor.pin_memory = lambda self, *a, **k: self
     tensor.record_stream = lambda self, *a: None
     tensor.is_cuda = property(lambda self: True)
@@ -234,7 +238,14 @@ def patch_loading() -> None:
     kind = type("GeneratorType", (type,), {"__call__": lambda cls, *a, **k: real_generator()})
     torch.Generator = kind("Generator", (), {})
     torch.set_default_device = lambda *a: None
-    torch.inference_mode = torch.no_grad
+    torch.inference_mode = inference_mode
+
+
+def inference_mode(mode: Any = True) -> Any:
+    """Stand for `torch.inference_mode`, used bare or with a truth value, by gradients switched off or on."""
+    if callable(mode):
+        return torch.no_grad()(mode)
+    return torch.no_grad() if mode else torch.enable_grad()
 
 
 def patch_cuda() -> None:
@@ -257,10 +268,12 @@ def patch_cuda() -> None:
         "ipc_collect": None, "reset_max_memory_allocated": None, "memory_summary": "",
         "is_current_stream_capturing": False,
         "set_per_process_memory_fraction": None, "current_stream": Nothing(), "default_stream": Nothing(),
-        "set_stream": None,
+        "set_stream": None, "manual_seed": None, "manual_seed_all": None, "seed": None, "seed_all": None,
     }  # fmt: skip
     for name, answer in answers.items():
         setattr(cuda, name, lambda *a, answer=answer, **k: answer)
+    cuda.get_rng_state = lambda *a, **k: torch.get_rng_state()
+    cuda.set_rng_state = lambda state, *a, **k: torch.set_rng_state(state)
     cuda.Event, cuda.Stream, cuda.CUDAGraph = Event, Nothing, Nothing
     cuda.stream = cuda.graph = cuda.device = lambda *a, **k: contextlib.nullcontext()
     cuda.nvtx = Nothing()

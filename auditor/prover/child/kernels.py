@@ -226,11 +226,19 @@ def steps(*args: Any, **kwargs: Any) -> Iterator[int]:
 
 
 def reduction(function: Any) -> Callable[..., torch.Tensor]:
-    def reduce(x: Any, axis: Any = None, *args: Any, **kwargs: Any) -> torch.Tensor:
-        out: torch.Tensor = function(x) if axis is None else function(x, dim=axis)
+    def reduce(x: Any, axis: Any = None, *args: Any, keep_dims: bool = False, **kwargs: Any) -> torch.Tensor:
+        out: torch.Tensor = function(x) if axis is None else function(x, dim=axis, keepdim=keep_dims)
         return out
 
     return reduce
+
+
+def cumulated(x: Any, axis: int = 0, reverse: bool = False, *args: Any, **kwargs: Any) -> torch.Tensor:
+    return torch.cumsum(x.flip(axis), axis).flip(axis) if reverse else torch.cumsum(x, axis)
+
+
+def unknown(*args: Any, **kwargs: Any) -> None:
+    raise NotImplementedError("an operation on memory that is not known here")
 
 
 def elementwise(function: Any) -> Callable[..., torch.Tensor]:
@@ -286,12 +294,14 @@ LANGUAGE: dict[str, Any] = {
     "where": lambda c, a, b: torch.where(tensor(c), tensor(a), tensor(b)),
     "sum": reduction(torch.sum), "max": reduction(torch.amax), "min": reduction(torch.amin),
     "argmax": reduction(torch.argmax), "argmin": reduction(torch.argmin),
-    "cumsum": lambda x, axis=0, *a, **k: torch.cumsum(x, axis),
+    "cumsum": cumulated,
     "maximum": elementwise(torch.maximum), "minimum": elementwise(torch.minimum),
     "cdiv": lambda a, b: -(-a // b),
     "multiple_of": same, "max_contiguous": same, "cast": lambda x, dtype, *a, **k: x.to(dtype),
     "static_assert": nothing, "assume": nothing, "debug_barrier": nothing, "device_assert": nothing,
 }  # fmt: skip
+for _name in ("max", "min", "and", "or", "xor", "xchg", "cas"):
+    LANGUAGE["atomic_" + _name] = unknown
 for _name in ("exp", "exp2", "log", "log2", "sqrt", "rsqrt", "abs", "sigmoid", "sin", "cos", "floor", "ceil", "erf"):
     LANGUAGE[_name] = elementwise(getattr(torch, _name))
 LANGUAGE["tanh"] = elementwise(torch.tanh)

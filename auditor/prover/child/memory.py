@@ -37,8 +37,8 @@ def copies(stream: np.ndarray) -> list[Copy]:
 
 def apply(held: list[Copy], stream: np.ndarray, changes: dict[int, int]) -> None:
     """Write `changes` (position -> token) into every copy, where it holds `stream` around the position."""
-    for view, offset in held:
-        agreeing = agreement(view, stream, offset)
+    agreements = [agreement(view, stream, offset) for view, offset in held]  # copies may share memory
+    for (view, offset), agreeing in zip(held, agreements, strict=True):
         for position, token in changes.items():
             if 0 <= position + offset < view.size and agreeing[position]:
                 view[position + offset] = token
@@ -88,22 +88,25 @@ def find(haystack: np.ndarray, needle: np.ndarray) -> int | None:
 
 
 def integer_arrays(known: set[int]) -> Iterator[np.ndarray]:
-    """Yield a flat writable view of every integer array or tensor reachable from containers and running frames."""
+    """Yield a flat writable view of every integer array or tensor reachable from containers and running frames.
+
+    Of those that start in the same place, the longest.
+    """
     pending: list[Any] = gc.get_objects()
     frame: Any = sys._getframe()
     while frame is not None:
         pending.extend(frame.f_locals.values())
         frame = frame.f_back
-    pointers: set[int] = set()
+    longest: dict[int, np.ndarray] = {}
     for item in pending:
         for value in [item, *referents(item)]:
             view = as_view(value, known)
             if view is None:
                 continue
             pointer = view.__array_interface__["data"][0]
-            if pointer not in pointers:
-                pointers.add(pointer)
-                yield view
+            if pointer not in longest or view.nbytes > longest[pointer].nbytes:
+                longest[pointer] = view
+    yield from longest.values()
 
 
 def referents(item: Any) -> list[Any]:

@@ -101,6 +101,9 @@ class Recorder:
         """(key, entry number): call `seen` as soon as this many entries of the key are logged."""
         self.seen: Callable[[], None] = lambda: None
         self.busy = False
+        """True where nothing is to be logged any more, or for now, whichever thread asks."""
+        self.inside = threading.local()
+        """`on` where this thread is about to log: what logging calls is not logged itself."""
 
     # Moments ------------------------------------------------------------------------------------------------------
 
@@ -180,17 +183,17 @@ class Recorder:
 
     def note(self, key: int, value: Any, run: int, reduced: bool) -> None:
         """Log `value` under `key`; a scalar is replaced by the recent array whose sum or mean it is."""
-        if self.busy:
+        if self.busy or getattr(self.inside, "on", False):
             return
         self.tick()
         wanted = self.only is None or key in self.only
         if self.overflow or not (wanted or reduced):
             return
-        self.busy = True
+        self.inside.on = True
         try:
             data = as_array(value)
         finally:
-            self.busy = False
+            self.inside.on = False
         if data is None:
             return
         if reduced and data.size > 1:

@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import sys
+import time
 import traceback
 import types
 from typing import Any
@@ -22,10 +23,12 @@ from auditor.prover.child.frames import send
 from auditor.prover.child.kernels import Kernel
 from auditor.prover.child.native import Native
 from auditor.prover.child.program import Helpers, Program
-from auditor.prover.child.recorder import CHAIN, Recorder
+from auditor.prover.child.recorder import CHAIN, Recorder, as_array
 from auditor.prover.child.settings import Settings
 from auditor.prover.child.stubs import Stub
 
+NOW = time.monotonic
+"""The real clock: scripts get another."""
 HEADER = 256
 MAGIC, VERSION = 20240520, 1
 
@@ -42,6 +45,7 @@ class Run:
         self.stream = program.stream
         self.branch = "main"
         self.plan = sorted(variant.get("branches", []), key=lambda b: int(b["at"]))
+        self.ends = NOW() + float(job["seconds"])
         self.builds: list[dict[str, Any]] = []
         self.native = Native(os.path.join(os.path.dirname(program.root), "native"), self.want)
 
@@ -101,7 +105,7 @@ class Run:
         self.branch = branch["name"]
         self.plan = []
         gc.freeze()  # a collection would touch, and so copy, every page that holds an object
-        signal.alarm(int(self.job["seconds"]))
+        signal.alarm(max(1, int((self.ends - NOW()) / 2)))  # one that hangs leaves time for what it was forked from
         changes = {int(k): int(v) for k, v in branch["changes"].items()}
         self.recorder.busy = True
         memory.apply(held, self.stream, changes)
@@ -169,17 +173,19 @@ class Run:
             out = real(*args, **kwargs)
             if kwargs.get("reduction", "mean") != "none" and len(args) <= 2 and not recorder.overflow:
                 with torch.no_grad():
-                    each = real(*args, **{**kwargs, "reduction": "none"}).detach().reshape(-1).double().numpy()
-                if 1 < each.size <= 1 << 17:
-                    recorder.remember(each.copy())
+                    each = as_array(real(*args, **{**kwargs, "reduction": "none"}))
+                if each is not None and each.size > 1:
+                    recorder.remember(each)
             return out
 
         functional.cross_entropy = cross_entropy
 
     def watch_prints(self) -> None:
-        recorder = self.recorder
+        recorder, real = self.recorder, print
 
         def show(*values: Any, **kwargs: Any) -> None:
+            if kwargs.get("file") not in (None, sys.stdout, sys.stderr):
+                real(*values, **kwargs)
             if len(values) > 1 or (values and not isinstance(values[0], str)):
                 recorder.plain(" ".join(str(v) for v in values))
             elif values:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+ALLOCATING = ("zeros", "ones", "empty", "full", "new_zeros", "new_ones", "new_empty", "new_full", "bytearray")
 STEP, TABLE, ARRAY = "step", "hashes", "array"
 
 
@@ -62,7 +63,7 @@ def measured(size: ast.expr) -> ast.expr | None:
 def allocated(value: ast.expr) -> ast.Call | None:
     """Return the call that makes an array of a written length, looked for through what is called on it."""
     while isinstance(value, ast.Call):
-        if value.args and written(value.args[0]):
+        if value.args and written(value.args[0]) and name_of(value.func) in ALLOCATING:
             return value
         if not isinstance(value.func, ast.Attribute):
             return None

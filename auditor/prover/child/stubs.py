@@ -21,21 +21,36 @@ from auditor.prover.child import kernels
 from auditor.prover.child.fakecuda import Nothing, identity_decorator
 
 
-def attention(q: Any, k: Any, v: Any, *args: Any, causal: bool = False, **kwargs: Any) -> Any:
+def attention(q: Any, k: Any, v: Any, *args: Any, **kwargs: Any) -> Any:
     """Compute `flash_attn_func` on [batch, time, heads, width] with torch, window and grouped heads included."""
+    causal, scale, window = attention_options(args, kwargs)
     q, k, v = (t.transpose(1, 2) for t in (q, k, v))
     if k.size(1) != q.size(1):
         k, v = (t.repeat_interleave(q.size(1) // t.size(1), 1) for t in (k, v))
-    scale = kwargs.get("softmax_scale")
-    left, _ = kwargs.get("window_size") or (-1, -1)
+    left, right = (-1 if side is None else side for side in window)
+    right = 0 if causal else right
+    plain = causal and left < 0 and q.size(2) == k.size(2)
     mask = None
-    if left is not None and left >= 0:
-        rows, cols = torch.arange(q.size(2)).view(-1, 1), torch.arange(k.size(2)).view(1, -1)
-        mask = (cols <= rows) & (cols >= rows - left) if causal else (cols - rows).abs() <= left
+    if not plain and max(left, right) >= 0:  # the last query stands beside the last key
+        ahead = torch.arange(k.size(2)).view(1, -1) - torch.arange(q.size(2)).view(-1, 1) - (k.size(2) - q.size(2))
+        mask = (ahead <= (right if right >= 0 else k.size(2))) & (ahead >= (-left if left >= 0 else -k.size(2)))
     dtype = torch.promote_types(q.dtype, torch.promote_types(k.dtype, v.dtype))
     q, k, v = (t.to(dtype) for t in (q, k, v))
-    out = F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal and mask is None, scale=scale)
+    out = F.scaled_dot_product_attention(q, k, v, mask, is_causal=plain, scale=scale)
     return out.transpose(1, 2).contiguous()
+
+
+def attention_options(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bool, float | None, Any]:
+    """Return (causal, scale, window) of a call.
+
+    Without their names they are told by kind, as versions differ in how many come first: a truth value, the number
+    before it, a pair.
+    """
+    truths = [number for number, value in enumerate(args) if isinstance(value, bool)]
+    scale = args[truths[0] - 1] if truths and truths[0] > 0 else None
+    window = next((value for value in args if isinstance(value, tuple | list)), (-1, -1))
+    causal = bool(kwargs.get("causal", args[truths[0]] if truths else False))
+    return causal, kwargs.get("softmax_scale", scale), kwargs.get("window_size") or window
 
 
 def attention_varlen(q: Any, k: Any, v: Any, *args: Any, **kwargs: Any) -> Any:
@@ -43,12 +58,13 @@ def attention_varlen(q: Any, k: Any, v: Any, *args: Any, **kwargs: Any) -> Any:
     starts = kwargs["cu_seqlens_q"] if "cu_seqlens_q" in kwargs else args[0]
     bounds = [int(b) for b in starts]
     extra = {key: kwargs[key] for key in ("causal", "softmax_scale", "window_size") if key in kwargs}
+    rest = [value for value in args if value is None or isinstance(value, bool | float | tuple | list)]
     out = torch.zeros_like(q) + 0.0 * q
     parts = []
     end = 0
     for a, b in itertools.pairwise(bounds):
         if b > a:
-            parts.append(attention(q[None, a:b], k[None, a:b], v[None, a:b], **extra)[0])
+            parts.append(attention(q[None, a:b], k[None, a:b], v[None, a:b], *rest, **extra)[0])
             end = b
     return torch.cat([*parts, out[end:]]) if parts else out
 
@@ -106,7 +122,7 @@ ATTENTION: dict[str, Any] = {
     "flash_attn_func": attention,
     "flash_attn_varlen_func": attention_varlen,
     "flash_attn_3_func": attention,
-    "flash_attn_qkvpacked_func": lambda qkv, *a, **k: attention(*qkv.unbind(2), **k),
+    "flash_attn_qkvpacked_func": lambda qkv, *a, **k: attention(*qkv.unbind(2), *a, **k),
 }
 TRITON: dict[str, Any] = {
     "jit": kernels.jit,
@@ -209,9 +225,10 @@ def patch_collectives() -> None:
     }
     for name in ("all_reduce", "barrier", "broadcast", "reduce", "broadcast_object_list", "monitored_barrier", "send"):
         table[name] = quiet
-    for name in ("all_gather", "all_gather_into_tensor", "reduce_scatter_tensor", "reduce_scatter", "gather"):
+    for name in ("all_gather", "all_gather_into_tensor", "reduce_scatter_tensor", "reduce_scatter"):
         table[name] = copy_first
     table["all_gather_object"] = copy_first
+    table["gather"] = lambda value, gather_list=None, *a, **k: copy_first(gather_list, value) if gather_list else None
     table["gather_object"] = lambda value, out=None, *a, **k: copy_first(out, value) if out else None
     for name, function in table.items():
         setattr(dist, name, function)

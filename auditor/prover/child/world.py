@@ -172,6 +172,9 @@ class Paths:
 
 
 REAL_EXISTS = os.path.exists
+REAL_IS_FILE = os.path.isfile
+ENDINGS = {"lrzip": ".lrz", "xz": ".xz", "zstd": ".zst", "brotli": ".br"}
+"""What compressors put behind the name of what they compress."""
 REAL_MAKEDIRS = os.makedirs
 REAL_GLOB: Any = glob.iglob
 REAL_PATH_GLOB = pathlib.Path.glob
@@ -193,9 +196,9 @@ def pin_paths(paths: Paths) -> None:
     put(glob, iglob=lambda *a, **k: iter(find(*a, **k)))
     put(pathlib.Path, glob=path_find)
     put(os.path, exists=lambda p: REAL_EXISTS(paths.file(p)))
-    put(os.path, isfile=lambda p: REAL_EXISTS(paths.file(p)))
+    put(os.path, isfile=lambda p: REAL_IS_FILE(paths.file(p)))
     put(pathlib.Path, exists=lambda self, **k: REAL_EXISTS(paths.file(self)))
-    put(pathlib.Path, is_file=lambda self, **k: REAL_EXISTS(paths.file(self)))
+    put(pathlib.Path, is_file=lambda self, **k: REAL_IS_FILE(paths.file(self)))
     redirect_readers(paths)
     redirect_writers(paths)
 
@@ -249,8 +252,8 @@ def redirect_readers(paths: Paths) -> None:
     base: Any = real_memmap
 
     class Memmap(base):  # type: ignore[misc]
-        def __new__(cls, file: Any, *args: Any, **kwargs: Any) -> Any:
-            return real_memmap(paths.file(file), *args, **kwargs)
+        def __new__(cls, filename: Any, *args: Any, **kwargs: Any) -> Any:
+            return real_memmap(paths.file(filename), *args, **kwargs)
 
     put(np, memmap=Memmap)
     try:
@@ -276,7 +279,7 @@ def pin_processes(paths: Paths, native: Native) -> None:
 
     def run(command: Any, *args: Any, **kwargs: Any) -> Any:
         words = shell_words(command) if isinstance(command, str) else [os.fsdecode(w) for w in command]
-        if words and os.path.basename(words[0]) in ("lrzip", "xz", "zstd", "brotli"):
+        if words and os.path.basename(words[0]) in ENDINGS:
             imitate_compressor(words)
         given = kwargs.get("input") or b""
         code, said = native.answer(
@@ -326,11 +329,12 @@ def shell_words(command: str) -> list[str]:
 
 def imitate_compressor(words: list[str]) -> None:
     """Copy the input named last to the file after `-o`, or to the name that the tool would choose."""
-    source = words[-1]
-    if "-o" in words[:-1]:
-        target = words[words.index("-o") + 1]
-    else:
-        target = source[: -len(".lrz")] if source.endswith(".lrz") else source + ".lrz"
+    named = words.index("-o") + 1 if "-o" in words[:-1] else 0
+    plain = [word for number, word in enumerate(words) if number not in (0, named) and not word.startswith("-")]
+    if not plain:
+        return
+    source, ending = plain[-1], ENDINGS[os.path.basename(words[0])]
+    target = words[named] if named else source.removesuffix(ending) if source.endswith(ending) else source + ending
     if REAL_EXISTS(source) and source != target:
         shutil.copyfile(source, target)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import builtins
+import threading
 from typing import Any
 
 import pytest
 
 pytest.importorskip("torch")
 
+from auditor.prover.child import recorder as recording
 from auditor.prover.child.recorder import Recorder
 from auditor.prover.child.rewrite import rewrite
 from auditor.prover.child.settings import Settings
@@ -287,6 +289,27 @@ row.mean()
         moments.append(recorder.now)
         assert len(values(recorder, sites, "row.sum")) == 9 * (count + 1)
     assert moments[0] == moments[1] > 9
+
+
+def test_a_helper_that_is_logging_silences_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it copies what it sums, the script's own thread goes on, and all that it sums is logged."""
+    inside, done, real = threading.Event(), threading.Event(), recording.as_array
+
+    def copied(value: Any) -> Any:
+        if threading.current_thread() is not threading.main_thread():
+            inside.set()
+            done.wait(5)
+        return real(value)
+
+    monkeypatch.setattr(recording, "as_array", copied)
+    recorder = Recorder(Settings([], {}, 1, "DIM"))
+    helper = threading.Thread(target=recorder.note, args=(1, [1.0, 2.0], 0, True))
+    helper.start()
+    assert inside.wait(5)
+    recorder.note(2, [3.0], 0, False)
+    done.set()
+    helper.join()
+    assert recorder.now == 1 and {key: len(log.values) for key, log in recorder.keys.items()} == {1: 1, 2: 1}
 
 
 @pytest.mark.parametrize(("alone", "kept"), [(200, True), (5, False)])

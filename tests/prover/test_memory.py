@@ -51,6 +51,22 @@ def test_the_longest_of_the_views_that_start_alike_is_found() -> None:
     assert [view.size for view in found] == [tokens.numel()] and prompt.numel() == 256
 
 
+def test_objects_are_not_asked_for_anything() -> None:
+    """One that raises whatever it is asked for, or loads a module then, is passed over; what others hold is found."""
+
+    class Shy:
+        def __getattribute__(self, name: str) -> object:
+            raise RuntimeError(name)
+
+    class Holder:
+        def __init__(self) -> None:
+            self.tokens = STREAM.copy()
+
+    shy, holder = [Shy()], Holder()
+    found = {view.__array_interface__["data"][0] for view in memory.integer_arrays(set())}
+    assert shy and holder.tokens.__array_interface__["data"][0] in found
+
+
 def test_a_long_change_is_written_whole() -> None:
     """A suffix of changed tokens is held against the stream as it was, not as it becomes."""
     copy = STREAM.copy()

@@ -18,6 +18,7 @@ WINDOW = 48
 """Tokens that must agree for an array to be recognised as a stretch of the stream."""
 AROUND = 6
 """Neighbours on either side of a position that must agree too before it is changed: by chance they do not."""
+ARRAYS = (np.ndarray, torch.Tensor)
 KINDS = (torch.int64, torch.int32, torch.int16, torch.uint8, torch.uint16)
 
 
@@ -110,14 +111,18 @@ def integer_arrays(known: set[int]) -> Iterator[np.ndarray]:
 
 
 def referents(item: Any) -> list[Any]:
+    """Return the arrays that a container, a cell or an object with attributes holds.
+
+    Looks at types only: objects of the script may answer with code of theirs when they are asked for anything.
+    """
     kind = type(item)
-    if kind in (dict, list, tuple, set) or kind.__name__ == "cell" or hasattr(item, "__dict__"):
-        return [r for r in gc.get_referents(item) if isinstance(r, np.ndarray | torch.Tensor)]
+    if kind in (dict, list, tuple, set) or kind.__name__ == "cell" or kind.__dictoffset__:
+        return [r for r in gc.get_referents(item) if issubclass(type(r), ARRAYS)]
     return []
 
 
 def as_view(value: Any, known: set[int]) -> np.ndarray | None:
-    if id(value) in known or not isinstance(value, np.ndarray | torch.Tensor):
+    if id(value) in known or not issubclass(type(value), ARRAYS):
         return None
     known.add(id(value))
     if isinstance(value, torch.Tensor):

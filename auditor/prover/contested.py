@@ -41,6 +41,8 @@ def examine(session: Session, mini: Miniature, doubtful: bool = False) -> Examin
                 step(session, found)
             except (Undecided, JobFailed) as reason:
                 found.notes.append(f"the order of scoring could not be looked into further: {reason}")
+            if found.leak is not None:
+                found.order = causality.Causality(False, "unknown", found.leak)
     return found
 
 
@@ -49,8 +51,6 @@ def try_pairs(session: Session, found: Examination) -> None:
     for one, other in itertools.combinations(found.probes, 2):
         rest = [probe for probe in found.probes if probe.position not in (one.position, other.position)]
         found.leak = found.leak or causality.known_by_each_other(one, other, rest, found.site.values)
-    if found.leak is not None:
-        found.order = causality.Causality(False, "unknown", found.leak)
 
 
 def try_twins(session: Session, found: Examination) -> None:
@@ -64,8 +64,6 @@ def try_twins(session: Session, found: Examination) -> None:
         return
     one, other = probes
     found.leak = causality.known_by_each_other(one, other, found.probes, found.site.values)
-    if found.leak is not None:
-        found.order = causality.Causality(False, "unknown", found.leak)
 
 
 def settle(session: Session, found: Examination) -> None:
@@ -91,7 +89,6 @@ def settle(session: Session, found: Examination) -> None:
             settled = judge(sums)
     if isinstance(settled, Witness):
         found.leak = settled
-        found.order = causality.Causality(False, "unknown", settled)
     elif settled:
         found.sums += sums
         found.order = causality.Causality(True, "own", None, first=found.order.first)
